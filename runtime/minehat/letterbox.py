@@ -1,0 +1,101 @@
+"""Frame -> square and back: the one place that bends coordinates, and unbends them.
+
+The definition (scale, rounding, centring, pad, interpolation) is used by training, calibration,
+scoring and the runtime alike; see ARCHITECTURE.md. *Frame* is what the camera gave (uint8
+[h, w, 3], BGR); *square* is what the network sees, though it need not be square.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .card import ModelCard
+from .errors import missing
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a frame lies in the square: square = frame * (scale_x, scale_y) + (left, top)."""
+
+    frame_width: int
+    frame_height: int
+    new_width: int  # of the resized frame inside the square
+    new_height: int
+    left: int
+    top: int
+
+    @property
+    def scale_x(self) -> float:
+        return self.new_width / self.frame_width
+
+    @property
+    def scale_y(self) -> float:
+        return self.new_height / self.frame_height
+
+    def to_square(self, boxes: Array) -> Array:
+        """[n, 4] boxes x0 y0 x1 y1 in frame pixels -> the same in square pixels, float32."""
+        return (boxes * self._scales() + self._shifts()).astype(np.float32)
+
+    def to_frame(self, boxes: Array) -> Array:
+        """[n, 4] boxes x0 y0 x1 y1 in square pixels -> the same in frame pixels, float32, not clipped."""
+        return ((boxes - self._shifts()) / self._scales()).astype(np.float32)
+
+    def _scales(self) -> Array:
+        return np.array([self.scale_x, self.scale_y] * 2, np.float64)
+
+    def _shifts(self) -> Array:
+        return np.array([self.left, self.top] * 2, np.float64)
+
+
+def place(frame_height: int, frame_width: int, height: int, width: int) -> Placement:
+    """Centre a frame in a `height` x `width` square, keeping its shape; sides round half up, at least 1."""
+    scale = min(width / frame_width, height / frame_height)
+    new_width = max(1, math.floor(frame_width * scale + 0.5))
+    new_height = max(1, math.floor(frame_height * scale + 0.5))
+    return Placement(frame_width, frame_height, new_width, new_height,
+                     (width - new_width) // 2, (height - new_height) // 2)
+
+
+def letterbox(frame: Array, height: int, width: int, pad: int = 114) -> tuple[Array, Placement]:
+    """uint8 [h, w, 3] BGR frame -> (uint8 [height, width, 3] BGR square, its placement).
+
+    Bilinear as OpenCV's INTER_LINEAR; the rest of the square is grey `pad`.
+    """
+    cv2 = _load_cv2()
+    placement = place(frame.shape[0], frame.shape[1], height, width)
+    square = np.full((height, width, 3), pad, np.uint8)
+    inside = square[placement.top:placement.top + placement.new_height,
+                    placement.left:placement.left + placement.new_width]
+    resized = cv2.resize(frame, (placement.new_width, placement.new_height), interpolation=cv2.INTER_LINEAR)
+    inside[:] = resized
+    return square, placement
+
+
+def as_input(square: Array, card: ModelCard, out: Array | None = None) -> Array:
+    """uint8 [H, W, 3] BGR square -> float32 [3, H, W] as the card wants it: (pixel - mean) * scale.
+
+    Writes into `out` (float32 [3, H, W]) when it is given.
+    """
+    planes = np.empty((3, *square.shape[:2]), np.float32) if out is None else out
+    for row in range(3):
+        source = 2 - row if card.channel_order == "RGB" else row
+        np.multiply(square[..., source], np.float32(card.scale[row]), out=planes[row])
+        if card.mean[row]:
+            planes[row] -= np.float32(card.mean[row] * card.scale[row])
+    return planes
+
+
+def _load_cv2() -> Any:
+    try:
+        import cv2
+    except ModuleNotFoundError as exc:
+        raise missing("OpenCV", "resize frames", "`pip install opencv-python-headless`, or on a Jetson "
+                      "make the venv with --system-site-packages.") from exc
+    return cv2

@@ -1,0 +1,70 @@
+"""Picture files, read as people see them: rotated by EXIF, CMYK and grey as colour, alpha over white."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import MineHatError, missing
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+
+def read_picture(path: str | Path) -> npt.NDArray[np.uint8]:
+    """The picture as uint8 [h, w, 3] BGR. Raises MineHatError when it cannot be decoded whole."""
+    image_module = _load_pillow()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd metadata; errors stay
+            with image_module.open(path) as image:
+                image.load()
+                return _as_seen(image)
+    except FileNotFoundError as exc:
+        raise MineHatError(f"{path}: no such picture.") from exc
+    except Exception as exc:  # Pillow's decoders raise many kinds for broken files
+        raise MineHatError(f"{path} cannot be decoded as a picture ({_reason(exc)}).") from exc
+
+
+def write_picture(path: str | Path, frame: npt.NDArray[np.uint8], quality: int = 90) -> None:
+    """Write a uint8 [h, w, 3] BGR frame whole, in the format of the path's suffix."""
+    from .files import written_whole
+    image = _load_pillow().fromarray(np.ascontiguousarray(frame[..., ::-1]))
+    with written_whole(path) as scratch:
+        image.save(scratch, quality=quality)
+
+
+def _as_seen(image: Any) -> npt.NDArray[np.uint8]:
+    from PIL import ImageOps
+    upright = ImageOps.exif_transpose(image)
+    if upright.mode.startswith("I") or upright.mode == "F":
+        upright = _eight_bits(upright)
+    if upright.has_transparency_data:
+        upright = upright.convert("RGBA")
+        white = _load_pillow().new("RGBA", upright.size, (255, 255, 255, 255))
+        upright = _load_pillow().alpha_composite(white, upright)
+    rgb = np.asarray(upright.convert("RGB"))
+    return np.ascontiguousarray(rgb[..., ::-1])
+
+
+def _eight_bits(image: Any) -> Any:
+    """A 16-bit (or float) grey picture scaled to 0..255, which Pillow would clip instead."""
+    grey = np.asarray(image, np.float64)
+    full = 65535.0 if image.mode.startswith("I") else max(float(grey.max()), 1e-9)
+    return _load_pillow().fromarray(np.clip(grey / full * 255 + 0.5, 0, 255).astype(np.uint8))
+
+
+def _reason(exc: Exception) -> str:
+    text = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
+    return "not a picture that is known here" if text.startswith("cannot identify") else text
+
+
+def _load_pillow() -> Any:
+    try:
+        from PIL import Image
+    except ModuleNotFoundError as exc:
+        raise missing("Pillow", "read pictures", "`pip install pillow`.") from exc
+    return Image
