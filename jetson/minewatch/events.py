@@ -1,0 +1,101 @@
+"""Events: what the watch has to say, each written to disk before it is sounded."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from minehat.errors import MineHatError
+
+Kind = Literal[
+    "watch_began",
+    "bare_head",  # an alarm opens
+    "bare_head_still",  # it is still open when the cool-down is over
+    "bare_head_ended",  # nobody has been seen bare-headed for a while
+    "source_stalled",  # no picture comes: the watch is blind
+    "source_back",
+    "source_failed",  # it could not be opened, or broke off
+    "watch_ended",
+]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened at one source. Times are seconds of the video, or of the monotonic clock."""
+
+    kind: Kind
+    source: str
+    seconds: float  # when it was decided
+    began: float  # when what it tells of began
+    frame: int | None = None  # index in a video, or of the pictures that a camera gave
+    score: float = 0.0  # of the surest bare head, 0 to 1
+    box: tuple[float, float, float, float] | None = None  # of that head: x0 y0 x1 y1, pixels of the frame
+    count: int = 0  # bare heads seen at once
+    loud: bool = False  # to be sounded as an alarm
+    remark: str = ""
+
+    def to_json(self) -> str:
+        """One line of JSON, with the wall clock's time of writing as `written`."""
+        return json.dumps({"written": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+                           **asdict(self)}, ensure_ascii=False)
+
+    def __str__(self) -> str:
+        parts = ["ALARM" if self.loud else "event", self.kind, self.source, f"at {self.seconds:.2f} s"]
+        if self.count:
+            parts.append(f"{self.count} bare, score {self.score:.2f}, since {self.began:.2f} s")
+        return "  ".join([*parts, self.remark] if self.remark else parts)
+
+
+class Journal:
+    """Appends events to a JSON-lines file, each on disk before `write` returns. A context manager.
+
+    `path` None keeps no file; "-" is stdout. A line that a power cut left unfinished is closed off.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self.name = path
+        self._file = None if path is None else sys.stdout.buffer if path == "-" else _opened(Path(path))
+
+    def write(self, event: Event) -> None:
+        """Raises OSError when the line is not safely on disk."""
+        if self._file is None:
+            return
+        self._file.write(event.to_json().encode() + b"\n")
+        self._file.flush()
+        if self.name != "-":
+            os.fsync(self._file.fileno())
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        if self._file is not None and self.name != "-":
+            self._file.close()
+
+
+def without_secrets(text: str) -> str:
+    """The text with user names and passwords taken out of every URL."""
+    return re.sub(r"(\w+://)[^/\s]*@", r"\1", text)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(path, "a+b", buffering=0)  # noqa: SIM115 - held by the journal
+        if file.seek(0, os.SEEK_END) and _last_byte(file) != b"\n":
+            file.write(b"\n")
+        return file
+    except OSError as exc:
+        raise MineHatError(f"{path} cannot be written: {exc.strerror or exc}. "
+                           "Name another place for the events: `--json FILE`.") from exc
+
+
+def _last_byte(file: IO[bytes]) -> bytes:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1)
