@@ -1,0 +1,51 @@
+"""Checkpoints: the network's weights with its recipe and card, and what a run needs to go on."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from minehat.card import ModelCard, card_from_json
+from minehat.errors import MineHatError
+from minehat.files import written_whole
+
+from .network import MineNet, Recipe
+
+FORMAT = 1
+
+
+def save_checkpoint(path: str | Path, network: MineNet, card: ModelCard,
+                    run: dict[str, Any] | None = None, half: bool = False) -> None:
+    """Write weights, recipe and card; `run` is what training needs to resume. `half` halves the file."""
+    weights = {name: value.half() if half and value.is_floating_point() else value.clone()
+               for name, value in network.state_dict().items()}
+    content = {"format": FORMAT, "recipe": asdict(network.recipe), "card": card.to_json(),
+               "weights": weights, "run": run}
+    with written_whole(path) as scratch:
+        torch.save(content, scratch)
+
+
+def load_checkpoint(path: str | Path, device: str = "cpu") -> tuple[MineNet, ModelCard, dict[str, Any] | None]:
+    """(network in eval mode, card, run or None). Never unpickles code; raises MineHatError for foreign files."""
+    try:
+        content = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError as exc:
+        raise MineHatError(f"{path}: no such checkpoint. Train one: `python export/train.py --help`.") from exc
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as exc:
+        raise MineHatError(f"{path} is not a checkpoint that can be read safely "
+                           f"({str(exc).splitlines()[0][:80]}).") from exc
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise MineHatError(f"{path} is a torch file, but no MineHat checkpoint of format {FORMAT}.")
+    recipe = _recipe(content["recipe"])
+    network = MineNet(recipe)
+    network.load_state_dict({name: value.float() if value.is_floating_point() else value
+                             for name, value in content["weights"].items()})
+    return network.to(device).eval(), card_from_json(content["card"], str(path)), content["run"]
+
+
+def _recipe(found: dict[str, Any]) -> Recipe:
+    anchors = tuple((float(w), float(h)) for w, h in found["anchors"])
+    return Recipe(**{**found, "classes": tuple(found["classes"]), "anchors": anchors})

@@ -1,0 +1,37 @@
+"""A torch network scored on labelled pictures, through the same letterbox, suppression and scoring as the runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from minehat.card import ModelCard
+from minehat.detections import Detections, suppress
+from minehat.letterbox import as_input, letterbox
+from minehat.progress import bar
+from minehat.scoring import Score, score
+from minehat.voc import Labelled
+
+from .network import Decoded, MineNet
+
+LOWEST_SCORE = 0.001  # detections below this cannot change the mAP
+
+
+def evaluate(network: MineNet, pictures: Sequence[Labelled], card: ModelCard, device: str = "cpu",
+             bf16: bool = False) -> Score:
+    """mAP and recall of `network` on `pictures`; recall at the card's threshold."""
+    graph = Decoded(network).eval()
+    found = [_detect(graph, one, card, device, bf16) for one in bar(pictures, label="scoring")]
+    return score(found, pictures, card.classes, card.conf)
+
+
+def _detect(graph: Decoded, labelled: Labelled, card: ModelCard, device: str, bf16: bool) -> Detections:
+    frame = labelled.read()
+    square, placement = letterbox(frame, card.height, card.width, card.pad)
+    images = torch.from_numpy(as_input(square, card)[None]).to(device, memory_format=torch.channels_last)
+    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=bf16):
+        boxes, scores = graph(images)
+    seen = suppress(placement.to_frame(boxes[0].float().cpu().numpy()),
+                    np.asarray(scores[0].float().cpu()), LOWEST_SCORE, card.iou)
+    return seen.clipped(*frame.shape[:2])
