@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .errors import MineHatError
 
-_METADATA_FIELD = 14
+_GRAPH_FIELD, _METADATA_FIELD = 7, 14
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
@@ -21,7 +21,10 @@ def read_metadata(path: str | Path) -> dict[str, str]:
     """Key -> value of the file's metadata. Raises MineHatError when it is not an ONNX file."""
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            entries = [content[a:b] for number, a, b in _fields(content) if number == _METADATA_FIELD]
+            spans = list(fields(content))
+            entries = [content[a:b] for number, a, b in spans if number == _METADATA_FIELD]
+        if all(number != _GRAPH_FIELD for number, _, _ in spans):
+            raise ValueError("no graph")
         return dict(_key_and_value(entry) for entry in entries)
     except (ValueError, IndexError, UnicodeDecodeError) as exc:
         raise MineHatError(f"{path} is not an ONNX file, or it is cut short.") from exc
@@ -30,13 +33,17 @@ def read_metadata(path: str | Path) -> dict[str, str]:
 
 
 def _key_and_value(entry: bytes) -> tuple[str, str]:
-    parts = {number: entry[a:b].decode() for number, a, b in _fields(entry)}
+    parts = {number: entry[a:b].decode() for number, a, b in fields(entry)}
     return parts.get(1, ""), parts.get(2, "")
 
 
-def _fields(content: bytes | mmap.mmap) -> Iterator[tuple[int, int, int]]:
-    """Yield (field number, start, end) of each field's value."""
-    at, size = 0, len(content)
+def fields(content: bytes | mmap.mmap, at: int = 0,
+           end: int | None = None) -> Iterator[tuple[int, int, int]]:
+    """Yield (field number, start, end) of each field's value in the message content[at:end].
+
+    Raises ValueError or IndexError where the message is broken.
+    """
+    size = len(content) if end is None else end
     while at < size:
         tag, at = _varint(content, at)
         number, wire = tag >> 3, tag & 7

@@ -1,0 +1,102 @@
+"""An ONNX file as the library's parser reads it, and whether it keeps the graph's contract."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..card import ModelCard
+from ..errors import MineHatError
+from .library import Library
+from .watch import BuildLog
+
+INPUT = "images"
+_CURE = "Export the model again: `python export/to_onnx.py CKPT OUT.onnx`"
+
+
+@dataclass(frozen=True)
+class Network:
+    """A parsed, strongly typed network. It lives as long as its builder and parser do."""
+
+    onnx: Path
+    trt: Any
+    builder: Any
+    parser: Any  # holds the weights of `definition`
+    definition: Any
+
+    @property
+    def input(self) -> Any:
+        """Its one input, a tensor of the library's with name, dtype and shape."""
+        return self.definition.get_input(0)
+
+    def convolution_names(self) -> list[str]:
+        """ONNX node names of its convolutions, in the graph's order."""
+        layers = (self.definition.get_layer(row) for row in range(self.definition.num_layers))
+        return [str(layer.name) for layer in layers if layer.type == self.trt.LayerType.CONVOLUTION]
+
+    def check(self, card: ModelCard) -> None:
+        """Raise MineHatError where inputs or outputs are not what the card and the contract say."""
+        inputs = [self.definition.get_input(row) for row in range(self.definition.num_inputs)]
+        outputs = {tensor.name: tensor for tensor in
+                   (self.definition.get_output(row) for row in range(self.definition.num_outputs))}
+        if [tensor.name for tensor in inputs] != [INPUT]:
+            raise MineHatError(f"{self.onnx} must have one input named {INPUT!r}, found "
+                               f"{', '.join(repr(tensor.name) for tensor in inputs) or 'none'}. {_CURE}")
+        self._check_shape(inputs[0], (-1, 3, card.height, card.width), "its card says")
+        lacking = [name for name in card.outputs if name not in outputs]
+        if lacking:
+            raise MineHatError(f"{self.onnx} lacks output {', '.join(map(repr, lacking))}; it has "
+                               f"{', '.join(map(repr, outputs))}. {_CURE}")
+        for tensor in [*inputs, *outputs.values()]:
+            self._check_float32(tensor)
+        boxes, scores = (outputs[name] for name in card.outputs[:2])
+        self._check_shape(boxes, (-1, -1, 4), "boxes are")
+        self._check_shape(scores, (-1, -1, len(card.classes)), f"its card's {len(card.classes)} classes want")
+
+    def _check_shape(self, tensor: Any, wanted: tuple[int, ...], why: str) -> None:
+        """-1 stands for any size on either side."""
+        found = tuple(tensor.shape)
+        if len(found) != len(wanted) or any(-1 not in pair and pair[0] != pair[1]
+                                            for pair in zip(found, wanted, strict=True)):
+            raise MineHatError(f"{self.onnx}: {tensor.name!r} is {_text(found)}, {why} {_text(wanted)}. "
+                               "Give the card that belongs to this file with --card.")
+
+    def _check_float32(self, tensor: Any) -> None:
+        if tensor.dtype != self.trt.DataType.FLOAT:
+            raise MineHatError(f"{self.onnx}: {tensor.name!r} is {tensor.dtype.name.lower()}, wanted float32; inputs "
+                               "and outputs stay float32 in every precision. Make the file again: "
+                               "`python calib/quantize.py`")
+
+
+def parsed(library: Library, logger: Any, log: BuildLog, onnx: Path) -> Network:
+    """Parse a file. Raises MineHatError naming the node that the parser stopped at."""
+    trt = library.trt
+    builder = trt.Builder(logger)
+    definition = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(definition, logger)
+    if not parser.parse_from_file(str(onnx)):
+        raise MineHatError(f"{onnx}: {_parse_error(parser, log, library)}. {_CURE}")
+    return Network(onnx, trt, builder, parser, definition)
+
+
+def _parse_error(parser: Any, log: BuildLog, library: Library) -> str:
+    if not parser.num_errors:
+        return f"{library.title} cannot read it ({log.reason})"
+    error = parser.get_error(0)
+    if not error.node_name() and not error.node_operator():
+        return f"{library.title} cannot read it ({_plain(error.desc())})"
+    if "plugin" in error.desc().lower():
+        return f"{library.title} has no operator {error.node_operator()}, used by node {error.node_name()!r}"
+    return (f"{library.title} cannot take node {error.node_name()!r} ({error.node_operator()}): "
+            f"{_plain(error.desc())}")
+
+
+def _plain(text: str) -> str:
+    """The sentence of "Assertion failed: some(code): A sentence." """
+    sentence = text.split(": ", 2)[-1] if text.startswith("Assertion failed") else text
+    return " ".join(sentence.split()).removesuffix(".")
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    return "[" + ", ".join("N" if side == -1 else str(side) for side in shape) + "]"

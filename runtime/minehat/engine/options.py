@@ -1,0 +1,76 @@
+"""What a person may ask of a build, and the checks that name the flag."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ..errors import MineHatError
+from .library import TARGETS
+
+REQUIRABLE = ("fp16", "int8")
+USUAL_BATCH = (1, 1, 4)
+_UNITS = {"": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """How to build. Precision is no option: FP16 and INT8 come from the ONNX file."""
+
+    target: str = "auto"  # auto, tensorrt, rtx
+    sm: tuple[int, ...] = ()  # GPUs to aim at, RTX only; () for the usual ones
+    batch: tuple[int, int, int] | None = None  # least, best, most; None for the model's own or the usual
+    workspace: int = 1 << 30  # bytes of scratch memory that the builder may use on the GPU
+    require: str | None = None  # fail unless every convolution runs in it: fp16, int8
+
+    def __post_init__(self) -> None:
+        if self.target not in TARGETS:
+            raise MineHatError(f"--target must be one of {', '.join(TARGETS)}, found {self.target!r}.")
+        if self.require not in (None, *REQUIRABLE):
+            raise MineHatError(f"--require must be one of {', '.join(REQUIRABLE)}, found {self.require!r}.")
+        if self.batch and not 1 <= self.batch[0] <= self.batch[1] <= self.batch[2]:
+            raise MineHatError("--batch must grow from least over best to most, such as 1,1,4; "
+                               f"found {','.join(map(str, self.batch))}.")
+        if self.workspace <= 0:
+            raise MineHatError("--workspace must be more than nothing, such as 1GiB.")
+
+    def as_flags(self, flavour: str, batch: tuple[int, int, int]) -> tuple[str, ...]:
+        """The flags that ask for the same build again."""
+        flags = ["--target", flavour, "--batch", ",".join(map(str, batch))]
+        if self.sm:
+            flags += ["--sm", ",".join(map(str, self.sm))]
+        if self.workspace != BuildOptions.workspace:
+            flags += ["--workspace", str(self.workspace)]
+        if self.require:
+            flags += ["--require", self.require]
+        return tuple(flags)
+
+
+def batch_from_text(text: str) -> tuple[int, int, int]:
+    """'1,2,4' -> (1, 2, 4), and '2' -> (2, 2, 2)."""
+    try:
+        sizes = [int(part) for part in text.split(",")]
+    except ValueError:
+        sizes = []
+    if len(sizes) == 1:
+        sizes *= 3
+    if len(sizes) != 3:
+        raise MineHatError(f"--batch wants least,best,most, such as 1,1,4, or one number; found {text!r}.")
+    return sizes[0], sizes[1], sizes[2]
+
+
+def sm_from_text(text: str) -> tuple[int, ...]:
+    """'86,sm_89' -> (86, 89)."""
+    try:
+        numbers = [int(part.strip().lower().removeprefix("sm_")) for part in text.split(",")]
+    except ValueError:
+        raise MineHatError(f"--sm wants compute capabilities such as 86,89,120; found {text!r}.") from None
+    return tuple(dict.fromkeys(numbers))
+
+
+def bytes_from_text(text: str) -> int:
+    """'1GiB' -> 1073741824; KiB, MiB, GiB, KB, MB, GB or plain bytes."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text.strip())
+    if not match or match[2].upper() not in _UNITS:
+        raise MineHatError(f"--workspace wants a size such as 1GiB or 512MiB; found {text!r}.")
+    return int(float(match[1]) * _UNITS[match[2].upper()])

@@ -1,0 +1,151 @@
+"""What a build says while it runs: the log, the progress, and Ctrl-C that cancels it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+BAR_CELLS = 24
+
+
+@dataclass
+class BuildLog:
+    """What was said that matters: errors, warnings, and the table of layers."""
+
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    table: str = ""
+
+    def hear(self, severity: str, message: str) -> None:
+        """Take one message. `severity` is the name of TensorRT's: ERROR, WARNING, INFO, VERBOSE, ..."""
+        if severity in ("ERROR", "INTERNAL_ERROR"):
+            self.errors.append(message)
+        elif severity == "WARNING":
+            self.warnings.append(message)
+        elif message.startswith("Layers:"):
+            self.table += message + "\n"
+
+    @property
+    def reason(self) -> str:
+        """The first error in plain words: without the caller, the code and the source line."""
+        if not self.errors:
+            return "the builder gave no reason"
+        text = re.sub(r"^\w+::\w+: Error Code \d+: ", "", " ".join(self.errors[0].split()))
+        text = re.sub(r" In \w+ at \S+:\d+\)?$", "", text)
+        return text.removesuffix(".")
+
+
+class Phases:
+    """How far a build has come, out of phases that nest: each has steps, a step may hold a phase.
+
+    Shows a bar on stderr when that is a terminal. `cancelled` set makes the builder stop.
+    """
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.cancelled = False
+        self._open: dict[str, tuple[str | None, int, int]] = {}  # name: parent, steps, steps done
+        self._began = time.monotonic()
+        self._drawn = 0.0
+
+    def start(self, name: str, parent: str | None, steps: int) -> None:
+        self._open[name] = (parent, max(1, steps), 0)
+        self._draw(name)
+
+    def step(self, name: str, step: int) -> bool:
+        """Note a finished step; False asks the builder to stop."""
+        if name in self._open:
+            parent, steps, _ = self._open[name]
+            self._open[name] = (parent, steps, min(steps, step + 1))
+        self._draw(name)
+        return not self.cancelled
+
+    def finish(self, name: str) -> None:
+        self._open.pop(name, None)
+
+    @property
+    def share(self) -> float:
+        """Of the whole build, 0 to 1."""
+        return sum(self._share(name) for name, (parent, _, _) in self._open.items() if parent is None)
+
+    def _share(self, name: str) -> float:
+        _, steps, done = self._open[name]
+        inside = sum(self._share(child) for child, (parent, _, _) in self._open.items() if parent == name)
+        return min(1.0, (done + min(1.0, inside)) / steps)
+
+    def _draw(self, name: str) -> None:
+        now = time.monotonic()
+        if not sys.stderr.isatty() or now - self._drawn < 0.1:
+            return
+        self._drawn = now
+        cells = round(self.share * BAR_CELLS)
+        bar = "#" * cells + "." * (BAR_CELLS - cells)
+        sys.stderr.write(f"\r{self.label} [{bar}] {self.share:4.0%} {now - self._began:4.0f} s  {name[:36]:36}")
+
+    def clear(self) -> None:
+        """Wipe the bar."""
+        if self._drawn:
+            sys.stderr.write("\r\x1b[K")
+
+
+def logger_for(trt: Any, log: BuildLog) -> Any:
+    """A TensorRT logger that tells `log`."""
+
+    class Logger(trt.ILogger):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.ILogger.__init__(self)
+
+        def log(self, severity: Any, message: str) -> None:
+            log.hear(severity.name, message)
+
+    return Logger()
+
+
+def monitor_for(trt: Any, phases: Phases) -> Any:
+    """A TensorRT progress monitor that tells `phases`."""
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+        def __init__(self) -> None:
+            trt.IProgressMonitor.__init__(self)
+
+        def phase_start(self, name: str, parent: str | None, steps: int) -> None:
+            phases.start(name, parent, steps)
+
+        def step_complete(self, name: str, step: int) -> bool:
+            return phases.step(name, step)
+
+        def phase_finish(self, name: str) -> None:
+            phases.finish(name)
+
+    return Monitor()
+
+
+@contextmanager
+def interruptible(phases: Phases) -> Iterator[None]:
+    """Ctrl-C asks the builder to stop at its next step, then rises as KeyboardInterrupt.
+
+    Without this the exception would be swallowed inside the builder's callback.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+        phases.cancelled = True
+
+    before = signal.signal(signal.SIGINT, ask_to_stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        phases.clear()
+    if phases.cancelled:
+        raise KeyboardInterrupt
