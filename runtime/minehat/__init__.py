@@ -2,10 +2,12 @@
 
 from .card import ModelCard, read_card
 from .detections import Detections, suppress
+from .detector import Detector
+from .detector import open_detector as open
 from .errors import MineHatError
 from .letterbox import Placement, as_input, letterbox, place
 
 __version__ = "0.1.0"
 
-__all__ = ["Detections", "MineHatError", "ModelCard", "Placement", "as_input", "letterbox", "place",
-           "read_card", "suppress"]
+__all__ = ["Detections", "Detector", "MineHatError", "ModelCard", "Placement", "as_input", "letterbox",
+           "open", "place", "read_card", "suppress"]

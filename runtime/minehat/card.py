@@ -7,6 +7,7 @@ It travels inside an ONNX file (metadata key `minehat.card`) and beside an engin
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -72,7 +73,9 @@ def card_from_json(text: str, source: str) -> ModelCard:
     if not isinstance(found, dict):
         raise MineHatError(f"{source}: the model card must be a JSON object, found {type(found).__name__}.")
     schema = found.get("schema", SCHEMA)
-    if not isinstance(schema, int) or schema > SCHEMA:
+    if type(schema) is not int or schema < 1:
+        raise MineHatError(f"{source}: the model card's schema must be a number from 1, found {schema!r}.")
+    if schema > SCHEMA:
         raise MineHatError(f"{source}: its card has schema {schema}, this MineHat reads up to {SCHEMA}. "
                            "Install a newer one: `pip install -U minehat`.")
     return _card_from_fields(found, source)
@@ -83,9 +86,9 @@ def read_card(path: str | Path) -> ModelCard:
     path = Path(path)
     if not path.is_file():
         raise MineHatError(f"{path}: no such model file.")
-    if path.suffix == ".json":
+    if path.suffix.lower() == ".json":
         return card_from_json(_text(path), str(path))
-    if path.suffix == ".onnx":
+    if path.suffix.lower() == ".onnx":
         text = read_metadata(path).get(KEY)
         if text is None:
             raise MineHatError(f"{path} carries no model card (metadata key {KEY!r}). Give one by hand: "
@@ -110,8 +113,8 @@ def _card_from_fields(found: dict[str, Any], source: str) -> ModelCard:
     lacking = [key for key in ("name", "classes", "height", "width") if key not in found]
     if lacking:
         raise MineHatError(f"{source}: the model card lacks {', '.join(lacking)}.")
-    chosen = {key: tuple(value) if isinstance(value, list) else value
-              for key, value in found.items() if key in known}
+    chosen: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value
+                              for key, value in found.items() if key in known}
     try:
         return ModelCard(**chosen)
     except (TypeError, ValueError) as exc:
@@ -120,18 +123,50 @@ def _card_from_fields(found: dict[str, Any], source: str) -> ModelCard:
 
 def _check(card: ModelCard) -> None:
     """Raise ValueError naming the first field that makes no sense."""
-    if not card.classes or not all(isinstance(name, str) for name in card.classes):
-        raise ValueError(f"classes must be a list of names, found {card.classes!r}.")
-    for key in ("height", "width"):
-        side = getattr(card, key)
-        if not isinstance(side, int) or side <= 0 or side % card.stride:
-            raise ValueError(f"{key} must be a positive multiple of {card.stride}, found {side!r}.")
-    if card.channel_order not in ("RGB", "BGR"):
-        raise ValueError(f"channel_order must be RGB or BGR, found {card.channel_order!r}.")
-    if len(card.mean) != 3 or len(card.scale) != 3:
-        raise ValueError("mean and scale must have three numbers each.")
+    _check_names(card)
+    _check_input(card)
     if card.precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, found {card.precision!r}.")
     for key in ("conf", "iou"):
-        if not 0 <= getattr(card, key) <= 1:
-            raise ValueError(f"{key} must lie in 0..1, found {getattr(card, key)!r}.")
+        value = getattr(card, key)
+        if not _is_number(value) or not 0 <= value <= 1:
+            raise ValueError(f"{key} must lie in 0..1, found {value!r}.")
+    if not isinstance(card.accuracy, Mapping):
+        raise ValueError(f"accuracy must be an object, data set by data set, found {card.accuracy!r}.")
+
+
+def _check_names(card: ModelCard) -> None:
+    for key in ("name", "task", "parent_sha256"):
+        if not isinstance(getattr(card, key), str):
+            raise ValueError(f"{key} must be text, found {getattr(card, key)!r}.")
+    for key in ("classes", "outputs", "data_sources"):
+        names = getattr(card, key)
+        if not isinstance(names, tuple) or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"{key} must be a list of names, found {names!r}.")
+    if not card.classes or len(set(card.classes)) != len(card.classes):
+        raise ValueError(f"classes must be different names, at least one, found {card.classes!r}.")
+    if len(card.outputs) != 2:
+        raise ValueError(f"outputs must name two: boxes, then scores; found {card.outputs!r}.")
+
+
+def _check_input(card: ModelCard) -> None:
+    for key in ("stride", "height", "width"):
+        value = getattr(card, key)
+        if type(value) is not int or value <= 0 or value % card.stride:
+            raise ValueError(f"{key} must be a positive {_multiple(key, card)}, found {value!r}.")
+    if card.channel_order not in ("RGB", "BGR"):
+        raise ValueError(f"channel_order must be RGB or BGR, found {card.channel_order!r}.")
+    for key in ("mean", "scale"):
+        values = getattr(card, key)
+        if not isinstance(values, tuple) or len(values) != 3 or not all(map(_is_number, values)):
+            raise ValueError(f"{key} must be three numbers, found {values!r}.")
+    if type(card.pad) is not int or not 0 <= card.pad <= 255:
+        raise ValueError(f"pad must be a whole number in 0..255, found {card.pad!r}.")
+
+
+def _multiple(key: str, card: ModelCard) -> str:
+    return "whole number" if key == "stride" else f"multiple of {card.stride}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

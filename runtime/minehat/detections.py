@@ -51,41 +51,54 @@ def suppress(boxes: Array, scores: Array, conf: float, iou: float, most: int = M
     highest score (ties: the lower class). Kept: score >= conf, and IoU <= iou with every better box
     of its class. Ordered by score, then by row; at most `most`. Boxes that are not finite are dropped.
     """
-    best = scores.max(axis=1)
-    rows = np.flatnonzero(best >= conf)
-    rows = rows[np.isfinite(boxes[rows]).all(axis=1)]
-    rows = rows[np.argsort(-best[rows], kind="stable")]
-    if not len(rows):
-        return no_detections()
-    candidates = boxes[rows].astype(np.float32)
-    labels = scores[rows].argmax(axis=1).astype(np.int64)
-    kept = _greedy(candidates, labels, iou, most)
-    return Detections(candidates[kept], best[rows[kept]].astype(np.float32), labels[kept])
+    rows, best, labels = _candidates(scores, conf)
+    sound = np.isfinite(boxes[rows]).all(axis=1)
+    rows, best, labels = rows[sound], best[sound], labels[sound]
+    order = np.argsort(-best, kind="stable")
+    rows, best, labels = rows[order], best[order], labels[order]
+    kept = _greedy(boxes[rows], labels, iou, most)
+    return Detections(boxes[rows[kept]].astype(np.float32), best[kept].astype(np.float32), labels[kept])
 
 
 def overlaps(box: Array, others: Array) -> Array:
-    """IoU of one box [4] with [n, 4] others; 0 where both are empty."""
-    left_top = np.maximum(box[:2], others[:, :2])
-    right_bottom = np.minimum(box[2:], others[:, 2:])
-    shared = np.prod(np.clip(right_bottom - left_top, 0, None), axis=1)
-    union = _areas(box[None])[0] + _areas(others) - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    """IoU of one box [4] with [n, 4] others, float64 [n]; 0 where both are empty."""
+    box, others = box.astype(np.float64), others.astype(np.float64)
+    return _overlaps(box, others, _areas(box[None])[0], _areas(others))
+
+
+def _candidates(scores: Array, conf: float) -> tuple[Array, Array, Array]:
+    """Rows with a score >= conf, their best scores and labels. A row with a NaN is none.
+
+    The threshold comes first, over one flat array: nearly all rows end there.
+    """
+    rows = np.unique(np.flatnonzero(scores.reshape(-1) >= conf) // max(1, scores.shape[1]))
+    best = scores[rows].max(axis=1, initial=-np.inf)
+    rows, best = rows[best >= conf], best[best >= conf]
+    return rows, best, scores[rows].argmax(axis=1).astype(np.int64)
 
 
 def _greedy(boxes: Array, labels: Array, iou: float, most: int) -> list[int]:
     """Rows to keep of boxes that come best first."""
-    alive = np.ones(len(boxes), bool)
+    boxes = boxes.astype(np.float64)  # areas of boxes far outside the square overflow float32
+    areas = _areas(boxes)
+    waiting = np.arange(len(boxes))
     kept: list[int] = []
-    for row in range(len(boxes)):
-        if not alive[row]:
-            continue
-        kept.append(row)
-        if len(kept) == most:
-            break
-        rest = row + 1 + np.flatnonzero(alive[row + 1:] & (labels[row + 1:] == labels[row]))
-        alive[rest[overlaps(boxes[row], boxes[rest]) > iou]] = False
+    while len(waiting) and len(kept) < most:
+        first, waiting = waiting[0], waiting[1:]
+        kept.append(int(first))
+        shared = _overlaps(boxes[first], boxes[waiting], areas[first], areas[waiting])
+        waiting = waiting[(shared <= iou) | (labels[waiting] != labels[first])]
     return kept
 
 
+def _overlaps(box: Array, others: Array, area: float, areas: Array) -> Array:
+    width = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
+    height = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
+    shared: Array = np.maximum(width, 0) * np.maximum(height, 0)
+    union = area + areas - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
 def _areas(boxes: Array) -> Array:
-    return np.clip(boxes[:, 2] - boxes[:, 0], 0, None) * np.clip(boxes[:, 3] - boxes[:, 1], 0, None)
+    areas: Array = np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
+    return areas

@@ -63,18 +63,22 @@ def place(frame_height: int, frame_width: int, height: int, width: int) -> Place
                      (width - new_width) // 2, (height - new_height) // 2)
 
 
-def letterbox(frame: Array, height: int, width: int, pad: int = 114) -> tuple[Array, Placement]:
+def letterbox(frame: Array, height: int, width: int, pad: int = 114,
+              out: Array | None = None) -> tuple[Array, Placement]:
     """uint8 [h, w, 3] BGR frame -> (uint8 [height, width, 3] BGR square, its placement).
 
-    Bilinear as OpenCV's INTER_LINEAR; the rest of the square is grey `pad`.
+    Bilinear as OpenCV's INTER_LINEAR; the rest of the square is grey `pad`. Writes into `out` when it
+    is given.
     """
     cv2 = _load_cv2()
     placement = place(frame.shape[0], frame.shape[1], height, width)
-    square = np.full((height, width, 3), pad, np.uint8)
-    inside = square[placement.top:placement.top + placement.new_height,
-                    placement.left:placement.left + placement.new_width]
-    resized = cv2.resize(frame, (placement.new_width, placement.new_height), interpolation=cv2.INTER_LINEAR)
-    inside[:] = resized
+    square = np.empty((height, width, 3), np.uint8) if out is None else out
+    right, bottom = placement.left + placement.new_width, placement.top + placement.new_height
+    square[:placement.top] = square[bottom:] = pad
+    square[:, :placement.left] = square[:, right:] = pad
+    inside = square[placement.top:bottom, placement.left:right]
+    cv2.resize(frame, (placement.new_width, placement.new_height), dst=inside,
+               interpolation=cv2.INTER_LINEAR)
     return square, placement
 
 
@@ -84,9 +88,9 @@ def as_input(square: Array, card: ModelCard, out: Array | None = None) -> Array:
     Writes into `out` (float32 [3, H, W]) when it is given.
     """
     planes = np.empty((3, *square.shape[:2]), np.float32) if out is None else out
-    for row in range(3):
-        source = 2 - row if card.channel_order == "RGB" else row
-        np.multiply(square[..., source], np.float32(card.scale[row]), out=planes[row])
+    colours = _load_cv2().split(square)  # whole planes multiply in 2/3 of the time of strided ones
+    for row, colour in enumerate(colours[::-1] if card.channel_order == "RGB" else colours):
+        np.multiply(colour, np.float32(card.scale[row]), out=planes[row])
         if card.mean[row]:
             planes[row] -= np.float32(card.mean[row] * card.scale[row])
     return planes

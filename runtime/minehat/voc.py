@@ -44,7 +44,8 @@ def read_split(folder: str | Path, split: str, classes: Sequence[str]) -> list[L
     folder = Path(folder)
     listing = folder / "ImageSets" / "Main" / f"{split}.txt"
     if not listing.is_file():
-        raise MineHatError(f"{folder} is not a Pascal VOC folder with a {split!r} split: {listing} is missing.")
+        raise MineHatError(f"{folder} is not a Pascal VOC folder with a {split!r} split: "
+                           f"{listing} is missing.")
     bands = _read_bands(folder / "mirror_bands.tsv")
     stems = [line.strip() for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
     return [_read_one(folder, stem, classes, bands.get(stem)) for stem in stems]
@@ -73,15 +74,18 @@ def _read_object(node: ElementTree.Element, classes: Sequence[str],
         raise MineHatError(f"{annotation}: class {name!r} is none of {', '.join(classes)}.")
     # VOC counts pixels from 1 and names the last one inside: 1..w becomes 0..w.
     x0, y0, x1, y1 = (float(node.findtext(f"bndbox/{key}", "")) for key in ("xmin", "ymin", "xmax", "ymax"))
+    if not (x0 <= x1 and y0 <= y1):
+        raise ValueError(f"box {x0:g} {y0:g} {x1:g} {y1:g} is inside out")
     skip = any(node.findtext(key, "0").strip() == "1" for key in ("difficult", "ignore"))
     return [x0 - 1, y0 - 1, x1, y1], list(classes).index(name), skip
 
 
 def _picture_of(folder: Path, stem: str) -> Path:
     for suffix in sorted(SUFFIXES):
-        path = folder / "JPEGImages" / f"{stem}{suffix}"
-        if path.is_file():
-            return path
+        for written in (suffix, suffix.upper()):
+            path = folder / "JPEGImages" / f"{stem}{written}"
+            if path.is_file():
+                return path
     raise MineHatError(f"{folder / 'JPEGImages'} holds no picture {stem}.jpg (or .png, ...).")
 
 
@@ -91,7 +95,10 @@ def _read_bands(path: Path) -> dict[str, tuple[str, int]]:
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()
             if line.strip() and not line.startswith("#")]
     try:
-        return {stem: (sides, int(pixels)) for stem, sides, pixels in rows}
+        bands = {stem: (sides, int(pixels)) for stem, sides, pixels in rows}
+        if not all(sides in ("tb", "lr") and pixels >= 0 for sides, pixels in bands.values()):
+            raise ValueError("unknown sides")
+        return bands
     except ValueError as exc:
         raise MineHatError(f"{path}: each line must be: name, tb or lr, pixels (tab between them).") from exc
 

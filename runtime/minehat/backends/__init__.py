@@ -1,0 +1,37 @@
+"""What runs the network. Every backend answers alike; a detector holds one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from ..card import ModelCard
+from ..errors import MineHatError
+
+CHOICES = ("auto", "ort")
+ENGINES = frozenset({".engine", ".plan", ".trt"})
+
+
+class Backend(Protocol):
+    """A loaded model. Belongs to one thread at a time."""
+
+    name: str  # "ort"
+
+    def infer(self, batch: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """float32 [N, 3, H, W] -> boxes float32 [N, B, 4] x0 y0 x1 y1 in square pixels, scores [N, B, C]."""
+
+    def close(self) -> None:
+        """Let go of the model."""
+
+
+def open_backend(choice: str, path: Path, card: ModelCard, threads: int | None = None) -> Backend:
+    """Load `path` with the backend that `choice` names; auto takes the one that fits the file."""
+    if choice not in CHOICES:
+        raise MineHatError(f"There is no backend {choice!r}. Choose one of {', '.join(CHOICES)}.")
+    if path.suffix.lower() in ENGINES:
+        raise MineHatError(f"{path} is an engine, and ONNX Runtime runs ONNX files. "
+                           "Give the .onnx that it was built from.")
+    from .ort import OrtBackend
+    return OrtBackend(path, card, threads)

@@ -1,0 +1,77 @@
+"""Frame -> square -> boxes -> detections: the whole way for one frame, stage by stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .backends import Backend, open_backend
+from .card import ModelCard, read_card
+from .detections import Detections, suppress
+from .errors import MineHatError
+from .letterbox import Placement, as_input, letterbox
+
+Array = npt.NDArray[Any]
+
+
+def open_detector(model: str | Path, card: str | Path | ModelCard | None = None, backend: str = "auto",
+                  conf: float | None = None, iou: float | None = None,
+                  threads: int | None = None) -> Detector:
+    """Open a model file: `with minehat.open("helmet-nano.onnx") as detector: found = detector(frame)`.
+
+    card: a card, or its file, for a model that carries none. conf, iou: 0 to 1, the card's otherwise.
+    threads: as many as cores are ours. Raises MineHatError where the model cannot be used.
+    """
+    path = Path(model)
+    if not path.is_file():
+        raise MineHatError(f"{path}: no such model file.")
+    if not isinstance(card, ModelCard):
+        card = read_card(path if card is None else card)
+    conf, iou = card.conf if conf is None else conf, card.iou if iou is None else iou
+    for name, threshold in (("conf", conf), ("iou", iou)):
+        if not 0 <= threshold <= 1:
+            raise MineHatError(f"{name} must lie in 0..1, found {threshold}.")
+    return Detector(card, open_backend(backend, path, card, threads), conf, iou)
+
+
+class Detector:
+    """A model that is open, and how it is asked. A context manager; belongs to one thread at a time."""
+
+    def __init__(self, card: ModelCard, backend: Backend, conf: float, iou: float) -> None:
+        self.card, self.backend, self.conf, self.iou = card, backend, conf, iou
+        self._square = np.empty((card.height, card.width, 3), np.uint8)
+        self._batch = np.empty((1, 3, card.height, card.width), np.float32)
+
+    def __call__(self, frame: Array) -> Detections:
+        """uint8 [h, w, 3] BGR frame -> what is seen in it, in pixels of the frame, clipped to it."""
+        batch, placement = self.prepare(frame)
+        boxes, scores = self.backend.infer(batch)
+        return self.finish(boxes[0], scores[0], placement)
+
+    def prepare(self, frame: Array) -> tuple[Array, Placement]:
+        """uint8 [h, w, 3] BGR frame -> (float32 [1, 3, H, W] batch, the frame's place in its square).
+
+        The batch is this detector's own memory: the next call writes over it.
+        """
+        square, placement = letterbox(frame, self.card.height, self.card.width, self.card.pad, self._square)
+        as_input(square, self.card, self._batch[0])
+        return self._batch, placement
+
+    def finish(self, boxes: Array, scores: Array, placement: Placement) -> Detections:
+        """boxes [B, 4] in square pixels, scores [B, C] -> detections in pixels of the frame, clipped."""
+        found = suppress(boxes, scores, self.conf, self.iou)
+        moved = Detections(placement.to_frame(found.boxes), found.scores, found.labels)
+        return moved.clipped(placement.frame_height, placement.frame_width)
+
+    def close(self) -> None:
+        """Let go of the model."""
+        self.backend.close()
+
+    def __enter__(self) -> Detector:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
