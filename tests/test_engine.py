@@ -70,14 +70,15 @@ class Graph:
 
 
 def tiny(precision="fp32", *, card=CARD, batch="batch", zero_point=None, last_op="Sigmoid",
-         input_type=TensorProto.FLOAT, scores_type=TensorProto.FLOAT, middle_op="LeakyRelu", input_name="images"):
-    """Three convolutions and a decode in the shape of ours, as a ModelProto."""
+         input_type=TensorProto.FLOAT, scores_type=TensorProto.FLOAT, middle_op="LeakyRelu", input_name="images",
+         lifted=""):
+    """Three convolutions, one of them `lifted` to FP32, and a decode in the shape of ours, as a ModelProto."""
     graph, x, channels = Graph(), input_name, 3
     zero_point = np.int8(0) if zero_point is None else zero_point
     if precision == "fp16":
         x = graph.node("Cast", [x], "down", to=TensorProto.FLOAT16)
     for name, out_channels in (("stem", 8), ("body", 8), ("head", 6)):
-        x = graph.conv(x, name, channels, out_channels, precision, zero_point)
+        x = graph.conv(x, name, channels, out_channels, "fp32" if name == lifted else precision, zero_point)
         x = graph.node(middle_op, [x], f"{name}.act", alpha=0.1) if name != "head" else x
         channels = out_channels
     if precision == "fp16":
@@ -242,6 +243,7 @@ def harmed(folder, how):
         "unknown operator": dict(middle_op="Elude"),
         "other classes": dict(card=CARD.with_(classes=("helmet",))),
         "other size": dict(card=CARD.with_(height=64)),
+        "--require of a mixed file": dict(precision="int8", lifted="stem"),
         "CPU card": dict(card=CARD.with_(precision="int8-cpu")),
     }
     path.write_bytes(tiny(**simple.get(how, {})).SerializeToString())
@@ -254,6 +256,7 @@ def harmed(folder, how):
              "--sm words": [path, "--sm", "ada"], "--batch": [path, "--batch", "4,2,1"],
              "--batch words": [path, "--batch", "one"], "--workspace": [path, "--workspace", "much"],
              "--target": [path, "--target", "dla"], "--require": [path, "--require", "int8"],
+             "--require of a mixed file": [path, "--require", "int8"],
              "--require words": [path, "--require", "int4"], "--card": [path, "--card", folder / "absent.json"],
              "tiny workspace": [path, "--workspace", "0"]}
     return flags.get(how, [path])
@@ -288,6 +291,7 @@ def harmed(folder, how):
     ("tiny workspace", "more than nothing"),
     ("--target", "--target must be one of"),
     ("--require", "3 of 3 convolutions"),
+    ("--require of a mixed file", "otherwise: stem (fp32). Give"),
     ("--require words", "--require must be one of"),
     ("--card", "no such model file"),
 ])

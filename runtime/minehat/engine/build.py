@@ -173,9 +173,14 @@ def _check_required(onnx: Path, options: BuildOptions, convolutions: Sequence[Co
         raise MineHatError(f"--require {wanted} cannot be proven: the builder's log does not show how "
                            f"{', '.join(conv.name for conv in others) or 'any convolution'} runs.")
     if others:
-        named = ", ".join(f"{conv.name} ({conv.runs_in})" for conv in others)
         raise MineHatError(f"--require {wanted}: {len(others)} of {len(convolutions)} convolutions of {onnx} run "
-                           f"otherwise: {named}. {_way_to(wanted, options)}")
+                           f"otherwise: {_named(others, convolutions)}. {_way_to(wanted, options)}")
+
+
+def _named(others: Sequence[Convolution], convolutions: Sequence[Convolution]) -> str:
+    if len(others) == len(convolutions):
+        return "all in " + ", ".join(counted(conv.runs_in for conv in others))
+    return ", ".join(f"{conv.name} ({conv.runs_in})" for conv in others)
 
 
 def _way_to(wanted: str, options: BuildOptions) -> str:

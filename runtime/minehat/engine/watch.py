@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import sys
 import threading
@@ -88,7 +89,10 @@ class Phases:
         self._drawn = now
         cells = round(self.share * BAR_CELLS)
         bar = "#" * cells + "." * (BAR_CELLS - cells)
-        sys.stderr.write(f"\r{self.label} [{bar}] {self.share:4.0%} {now - self._began:4.0f} s  {name[:36]:36}")
+        line = f"{self.label} [{bar}] {self.share:4.0%} {now - self._began:4.0f} s  {name}"
+        columns = shutil.get_terminal_size().columns - 1
+        sys.stderr.write(f"\r{line[:columns]}\x1b[K")
+        sys.stderr.flush()
 
     def clear(self) -> None:
         """Wipe the bar."""
