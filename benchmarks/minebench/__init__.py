@@ -1,1 +1,1 @@
-
+"""The benchmark room: how fast, how right, and on what machine."""

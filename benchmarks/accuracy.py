@@ -1,0 +1,52 @@
+"""python benchmarks/accuracy.py models/helmet-nano/helmet-nano.onnx --data VOC_FOLDER
+
+Scores ONNX models or engines on labelled pictures (Pascal VOC: JPEGImages, Annotations, ImageSets/Main).
+All models see the same pictures; the first is what the others are measured against, in points of mAP50.
+Average precision is COCO's, from detections of score 0.001 on; recall is at the threshold of the
+model's card and IoU 0.5. `ignore` and `difficult` objects count neither way.
+
+The table goes to stderr. The last line on stdout is one JSON object: the first model's
+map50, map, ap50, recall and images, and under "models" the same for each. A class of which
+the pictures hold no truth has null.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from minebench.accuracy import score_models, show
+from minebench.arguments import parser_of, positive
+from minehat.doors import DONE, run_door
+from minehat.files import write_whole
+
+
+def main(argv: Sequence[str]) -> int:
+    asked = _arguments(argv)
+    results = score_models(asked.models, asked.data, asked.split, asked.limit, asked.threads)
+    show(results)
+    report = {**results[0].score.to_json(), "data": asked.data.resolve().name, "split": asked.split,
+              "models": [result.to_json() for result in results]}
+    if asked.json:
+        write_whole(asked.json, json.dumps(report, indent=2) + "\n")
+    print(json.dumps(report))
+    return DONE
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = parser_of(__doc__)
+    parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="ONNX files or engines")
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="Pascal VOC folder")
+    parser.add_argument("--split", default="val", metavar="NAME",
+                        help="of ImageSets/Main/NAME.txt (default: %(default)s)")
+    parser.add_argument("--limit", type=positive, metavar="N", help="only N pictures, spread over the split")
+    parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of each model")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON here too")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(run_door(main))

@@ -1,0 +1,47 @@
+"""python benchmarks/compare.py before.json after.json
+
+Says whether B is slower than A: the ratio of their median milliseconds a frame with a 95 % interval
+(bootstrap), from reports that `latency.py --json` wrote. With one report, every model of that race is held
+against its first; that is the surer way, because the models ran in turns.
+
+Exit code 0: faster, or no difference that the interval can see. 4: slower.
+The last line on stdout is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from minebench.arguments import parser_of
+from minebench.compare import compare, pairs
+from minebench.tables import print_table
+from minehat.doors import DONE, SLOWER, run_door
+
+
+def main(argv: Sequence[str]) -> int:
+    asked = _arguments(argv)
+    verdicts = {name: compare(a, b) for name, a, b in pairs(asked.a, asked.b, asked.by)}
+    print_table([f"{asked.by} ms, B / A", "ratio", "from", "to", "so B is"],
+                [[name, f"{found.ratio:.3f}", f"{found.low:.3f}", f"{found.high:.3f}", found.word]
+                 for name, found in verdicts.items()])
+    print(json.dumps({"by": asked.by, "pairs": [{"name": name, **found.to_json()}
+                                                for name, found in verdicts.items()]}))
+    return SLOWER if any(found.word == "slower" for found in verdicts.values()) else DONE
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = parser_of(__doc__)
+    parser.add_argument("a", type=Path, metavar="A.json", help="report of latency.py: what B is held against")
+    parser.add_argument("b", type=Path, nargs="?", metavar="B.json", help="the other report")
+    parser.add_argument("--by", choices=("whole", "cpu"), default="whole",
+                        help="wall clock of the whole frame, or CPU time, which a busy machine disturbs less "
+                             "(default: %(default)s)")
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(run_door(main))

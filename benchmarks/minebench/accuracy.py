@@ -1,0 +1,91 @@
+"""Several models scored on the same labelled pictures."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import minehat
+from minehat.detections import Detections
+from minehat.errors import MineHatError
+from minehat.progress import bar
+from minehat.scoring import Score, score
+from minehat.voc import read_split
+
+from .arguments import names_of
+from .tables import percent, print_table
+
+LOWEST_CONF = 0.001  # low enough for the tail of the precision curve
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One model's score."""
+
+    model: str  # file name, or path where two share the name
+    precision: str
+    size: str  # of the input, WxH
+    conf: float  # of the recall columns, from the model's card
+    score: Score
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for json.dumps."""
+        return {"model": self.model, "precision": self.precision, "size": self.size, "conf": self.conf,
+                **self.score.to_json()}
+
+
+def score_models(models: Sequence[Path], data: Path, split: str, limit: int | None = None,
+                 threads: int | None = None) -> list[Scored]:
+    """Score each model on a split of a Pascal VOC folder, or on `limit` pictures spread evenly over it.
+
+    Every picture is read once and goes through all models, so all see the same pixels. Raises
+    MineHatError when a model, a picture or a label is not usable, or the models' classes differ.
+    """
+    with contextlib.ExitStack() as opened:
+        detectors = [opened.enter_context(minehat.open(model, conf=LOWEST_CONF, threads=threads))
+                     for model in models]
+        classes = _common_classes(models, detectors)
+        truths = spread(read_split(data, split, classes), limit)
+        found: list[list[Detections]] = [[] for _ in models]
+        for truth in bar(truths, label="accuracy"):
+            frame = truth.read()
+            for seen, detector in zip(found, detectors, strict=True):
+                seen.append(detector(frame))
+        return [Scored(name, detector.card.precision, detector.card.size_text, detector.card.conf,
+                       score(seen, truths, classes, detector.card.conf))
+                for name, detector, seen in zip(names_of(models), detectors, found, strict=True)]
+
+
+def spread(items: Sequence[Any], limit: int | None) -> list[Any]:
+    """At most `limit` of the items, evenly over their whole length, so that every source is in it."""
+    if limit is None or limit >= len(items):
+        return list(items)
+    return [items[row * len(items) // limit] for row in range(limit)]
+
+
+def show(results: Sequence[Scored]) -> None:
+    """A table in percent on stderr, with the loss in points against the first model."""
+    first = results[0].score
+    names = list(first.ap50)
+    header = ["model", "mAP50", "loss", "mAP", *(f"AP50 {name}" for name in names),
+              *(f"recall {name}" for name in names)]
+    print_table(header, [[result.model, percent(result.score.map50),
+                          f"{100 * (first.map50 - result.score.map50):+.1f}", percent(result.score.map),
+                          *_by_name(result.score.ap50, names), *_by_name(result.score.recall, names)]
+                         for result in results])
+
+
+def _by_name(figures: Mapping[str, float | None], names: Sequence[str]) -> list[str]:
+    return [percent(figures[name]) for name in names]
+
+
+def _common_classes(models: Sequence[Path], detectors: Sequence[Any]) -> tuple[str, ...]:
+    classes: tuple[str, ...] = detectors[0].card.classes
+    for model, detector in zip(models, detectors, strict=True):
+        if detector.card.classes != classes:
+            raise MineHatError(f"{model} knows {', '.join(detector.card.classes)}, but {models[0]} knows "
+                               f"{', '.join(classes)}. Score them in separate runs.")
+    return classes

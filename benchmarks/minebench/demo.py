@@ -1,0 +1,149 @@
+"""The whole way from a checkpoint to boxes, through every room; what it left is told by story.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minehat import scenes
+from minehat.doors import DONE, SOME_FAILED
+
+from .material import Material, material_of
+from .scene_pictures import write_scenes
+from .walk import Walk
+
+STEPS = 11
+CLASSES = ("helmet", "head")
+SCENES, SCENE_SEED, SCENE_SIZE = 24, 1000, (960, 540)
+CLIP_SEED, CLIP_SECONDS = 11, 5.0
+CALIBRATED, SCORED, TIMED = 48, 120, 60  # pictures, frames: enough for a figure, few enough for two cores
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left in its folder, and its reports as the doors wrote them."""
+
+    out: Path
+    material: Material
+    walk: Walk
+    engines: tuple[Path, ...]
+    engine_note: str  # why there is none
+    latency: dict[str, Any]
+    accuracy: dict[str, Any]
+
+    @property
+    def models(self) -> Models:
+        return Models(self.out)
+
+    @property
+    def clip(self) -> Path:
+        return self.out / "clip.mp4"
+
+
+@dataclass(frozen=True)
+class Models:
+    """The model's forms, all in one folder."""
+
+    folder: Path
+
+    @property
+    def fp32(self) -> Path:
+        return self.folder / "helmet-nano.onnx"
+
+    @property
+    def fp16(self) -> Path:
+        return self.folder / "helmet-nano.fp16.onnx"
+
+    @property
+    def int8(self) -> Path:
+        return self.folder / "helmet-nano.int8.onnx"
+
+    @property
+    def int8_cpu(self) -> Path:
+        return self.folder / "helmet-nano.int8-cpu.onnx"
+
+
+def walk_through(root: Path, checkpoint: Path, data: Path | None, out: Path) -> Outcome:
+    """Run every step, files into `out`. root: the project's folder.
+
+    Raises MineHatError naming the step that failed.
+    """
+    walk, models = Walk(root, STEPS), Models(out)
+    walk.door("Export", "The trained checkpoint becomes an ONNX file, after ONNX Runtime and torch were seen to agree.",
+              "python", "export/to_onnx.py", checkpoint, models.fp32)
+    walk.here("Render a mine", "Dim galleries with people in them, drawn by the project itself; every box is known.",
+              lambda: _render(out))
+    material = material_of(data, out / "scenes", CLASSES)
+    _quantize(walk, models, material)
+    engines, note = _engines(walk, models, out)
+    _detect(walk, models, material, out)
+    latency = _latency(walk, models, out)
+    accuracy = _accuracy(walk, models, material, out)
+    return Outcome(out, material, walk, engines, note, latency, accuracy)
+
+
+def _render(out: Path) -> None:
+    scenes.write_film(out / "clip.mp4", CLIP_SEED, CLIP_SECONDS)
+    write_scenes(out / "scenes", SCENES, CLASSES, SCENE_SEED, *SCENE_SIZE)
+
+
+def _quantize(walk: Walk, models: Models, material: Material) -> None:
+    images = ["--images", material.calibration, "--limit", CALIBRATED]
+    door = ["python", "calib/quantize.py", models.fp32]
+    walk.door("FP16", "Weights and sums in half precision, for GPUs.",
+              *door, *images, "--precision", "fp16", "-o", models.fp16)
+    walk.door("INT8 for TensorRT", f"Ranges measured on {material.calibration_told}; placed as TensorRT wants them.",
+              *door, *images, "--precision", "int8", "--form", "tensorrt", "-o", models.int8)
+    walk.door("INT8 for the CPU", "The same, placed so that ONNX Runtime runs every convolution on integers.",
+              *door, *images, "--precision", "int8", "--form", "cpu", "-o", models.int8_cpu)
+
+
+def _engines(walk: Walk, models: Models, out: Path) -> tuple[tuple[Path, ...], str]:
+    """Engines built ahead of time, or the reason why there are none."""
+    titles = {"Engine, INT8": models.int8, "Engine, FP16": models.fp16}
+    if importlib.util.find_spec("tensorrt_rtx") is None:
+        note = "TensorRT-RTX is not installed; it comes for Linux on x86-64."
+        for title in titles:
+            walk.leave_out(title, note)
+        return (), note
+    engines = []
+    for title, model in titles.items():
+        engine = out / f"{model.stem}.rtx.engine"
+        walk.door(title, "Compiled for NVIDIA desktop cards with no GPU at hand, and read back layer by layer.",
+                  "python", "runtime/build_engine.py", model, "--target", "rtx", "-o", engine)
+        engines.append(engine)
+    return tuple(engines), ""
+
+
+def _detect(walk: Walk, models: Models, material: Material, out: Path) -> None:
+    walk.door("Watch a clip", "The INT8 model on the CPU, over the rendered clip.",
+              "minehat", "detect", models.int8_cpu, out / "clip.mp4",
+              "--json", out / "clip.json", "--draw", out / "drawn-clip")
+    if not material.shown:
+        walk.leave_out("Look at real pictures", "no folder was given: `make demo DATA=folder`")
+        return
+    walk.door("Look at real pictures", "The same on photographs.",
+              "minehat", "detect", models.int8_cpu, *material.shown,
+              "--json", out / "pictures.json", "--draw", out / "drawn-pictures", fine=(DONE, SOME_FAILED))
+
+
+def _latency(walk: Walk, models: Models, out: Path) -> dict[str, Any]:
+    said = walk.door("Time it", "FP32 and INT8 in turns on the same frames.",
+                     "python", "benchmarks/latency.py", models.fp32, models.int8_cpu,
+                     "--source", out / "clip.mp4", "--frames", TIMED, "--json", out / "latency.json")
+    return _last_line(said)
+
+
+def _accuracy(walk: Walk, models: Models, material: Material, out: Path) -> dict[str, Any]:
+    said = walk.door("Score it", f"All four files on the same labelled pictures: {material.labelled_told}.",
+                     "python", "benchmarks/accuracy.py", models.fp32, models.fp16, models.int8, models.int8_cpu,
+                     "--data", material.labelled, "--limit", SCORED, "--json", out / "accuracy.json")
+    return _last_line(said)
+
+
+def _last_line(said: str) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(said.strip().splitlines()[-1])
+    return report

@@ -1,0 +1,49 @@
+"""The frames that a race runs on: from a picture, a folder, a video, or the scene renderer."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from minehat import scenes
+from minehat.errors import MineHatError
+from minehat.sources import shots
+
+HELD = 16  # different frames kept in memory: enough variety, little memory
+SCENE_SEED = 7
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Decoded frames, and what decoding each one took."""
+
+    source: str
+    frames: list[npt.NDArray[np.uint8]]  # [h, w, 3] BGR
+    read_ms: npt.NDArray[np.float64]  # [frames]
+
+
+def frames_of(source: str | None, most: int) -> Frames:
+    """Up to `most` frames (and never more than HELD) of a source; scenes of a mine where it is None.
+
+    Raises MineHatError when the source gives no frame.
+    """
+    stream: Iterator[Any] = scenes.film(SCENE_SEED, HELD) if source is None else shots([source], _refuse)
+    frames, took = [], []
+    begun = time.perf_counter()
+    for shot in itertools.islice(stream, min(most, HELD)):
+        took.append(1000 * (time.perf_counter() - begun))
+        frames.append(shot.frame)
+        begun = time.perf_counter()
+    if not frames:
+        raise MineHatError(f"{source} holds no picture or frame. Name a picture, a folder or a video.")
+    return Frames(source or f"scenes, seed {SCENE_SEED}", frames, np.array(took))
+
+
+def _refuse(exc: MineHatError) -> None:
+    """A source that cannot be read whole would be timed as something else."""
+    raise exc

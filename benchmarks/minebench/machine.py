@@ -1,0 +1,55 @@
+"""On what a figure was measured: processor, cores, memory, system, versions, load, date."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+from minehat.backends.ort import cores
+
+PACKAGES = ("minehat", "numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "openvino",
+            "tensorrt", "tensorrt-rtx-cu13-bindings")
+
+
+def machine() -> dict[str, Any]:
+    """What to print beside every figure, as plain values for JSON."""
+    return {"cpu": _cpu_name(), "cores": cores(), "memory_gb": _memory_gb(),
+            "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+            "python": platform.python_version(), "versions": _versions(),
+            "load": round(os.getloadavg()[0], 2),
+            "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds")}
+
+
+def peak_rss_mb() -> float:
+    """The most memory that this process ever held, in MB (2**20 bytes)."""
+    import resource
+    unit = 1 if platform.system() == "Darwin" else 1024  # getrusage counts bytes there, KB elsewhere
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+
+
+def _cpu_name() -> str:
+    board = Path("/proc/device-tree/model")  # a Jetson says its name here, and none in cpuinfo
+    if board.is_file():
+        return board.read_text(encoding="utf-8", errors="replace").strip("\0\n ")
+    about = Path("/proc/cpuinfo")
+    named = re.search(r"^model name\s*: (.+)$", about.read_text() if about.is_file() else "", re.MULTILINE)
+    return named.group(1) if named else platform.processor() or platform.machine()
+
+
+def _memory_gb() -> float:
+    return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
+
+
+def _versions() -> dict[str, str]:
+    installed = {}
+    for package in PACKAGES:
+        try:
+            installed[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return installed

@@ -1,0 +1,66 @@
+"""What the demo works on: pictures to calibrate with, labelled ones to score on, and some to show."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from minehat.errors import MineHatError
+from minehat.pictures import SUFFIXES
+from minehat.voc import read_split
+
+from .accuracy import spread
+
+SHOWN = 6  # real pictures on the page
+
+
+@dataclass(frozen=True)
+class Material:
+    """Folders and pictures of one run."""
+
+    calibration: Path  # folder of pictures
+    calibration_told: str
+    labelled: Path  # Pascal VOC folder with a val split
+    labelled_told: str
+    shown: tuple[Path, ...]  # real pictures to detect on; none where there are only scenes
+
+
+def material_of(data: Path | None, scenes: Path, classes: Sequence[str]) -> Material:
+    """Sort out a folder of the user's, and fill what it lacks with rendered scenes.
+
+    data: a Pascal VOC folder with a val split; or a folder of pictures; or one that holds `helmets/` (VOC)
+    and perhaps `mine_frames/` (pictures of the site). scenes: VOC folder of rendered pictures.
+    Raises MineHatError where `data` is given and holds no picture.
+    """
+    if data is None:
+        return Material(scenes / "JPEGImages", "rendered scenes", scenes, "rendered scenes", ())
+    if not data.is_dir():
+        raise MineHatError(f"{data} is no folder. Name one with pictures: `make demo DATA=folder`.")
+    voc = next((folder for folder in (data, data / "helmets") if _has_val(folder)), None)
+    site = next((folder for folder in (data / "mine_frames", data) if _pictures(folder)), None)
+    if voc is None and site is None:
+        raise MineHatError(f"{data} holds no picture ({', '.join(sorted(SUFFIXES))}) and no Pascal VOC folder.")
+    calibration = site or voc / "JPEGImages"  # type: ignore[operator]
+    return Material(calibration, f"pictures of {calibration.relative_to(data.parent)}", voc or scenes,
+                    f"{voc.name}, val split" if voc else "rendered scenes", _shown(voc, site, classes))
+
+
+def _shown(voc: Path | None, site: Path | None, classes: Sequence[str]) -> tuple[Path, ...]:
+    """Pictures with most to see: bare heads among the labelled ones, then some of the site."""
+    chosen: list[Path] = []
+    if voc is not None:
+        whole = [truth for truth in read_split(voc, "val", classes) if truth.window is None]
+        busy = [truth.path for truth in whole if len(set(truth.labels.tolist())) > 1 and len(truth.labels) < 9]
+        chosen = spread(busy or [truth.path for truth in whole], SHOWN - 2 if site else SHOWN)
+    if site is not None:
+        chosen += spread(_pictures(site), SHOWN - len(chosen))
+    return tuple(chosen)
+
+
+def _has_val(folder: Path) -> bool:
+    return (folder / "ImageSets" / "Main" / "val.txt").is_file()
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.suffix.lower() in SUFFIXES)

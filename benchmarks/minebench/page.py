@@ -1,0 +1,79 @@
+"""The demo's page: one HTML file with everything in it."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minehat.errors import missing
+
+from .tables import percent
+from .walk import Step
+
+TEMPLATE = "demo.html.j2"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One large number at the top."""
+
+    value: str
+    unit: str
+    told: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture with boxes drawn."""
+
+    uri: str  # data:image/...
+    name: str
+    counts: tuple[tuple[str, int], ...]  # class name and how many
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Story:
+    """All that the page tells."""
+
+    date: str
+    seconds: float
+    machine: dict[str, Any]
+    calibrated_on: str
+    labelled_told: str
+    conf: float
+    classes: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    pictures: tuple[Shown, ...]
+    steps: tuple[Step, ...]
+    latency: dict[str, Any]  # of latency.py; each model has `told`, the whole `longest` and `frames`
+    accuracy: dict[str, Any]  # of accuracy.py; each model has `told`
+    engines: tuple[dict[str, Any], ...]
+    engine_note: str  # why there is no engine
+    files: tuple[dict[str, str], ...]  # name, told, size
+    notes: tuple[str, ...]
+
+
+def page_of(story: Story) -> str:
+    """The page as HTML text. Raises MineHatError where jinja2 is absent."""
+    try:
+        import jinja2
+    except ModuleNotFoundError as exc:
+        raise missing("Jinja2", "write the demo's page", "`pip install 'minehat[bench]'`.") from exc
+    rooms = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
+                               undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    rooms.filters["percent"] = percent
+    return rooms.get_template(TEMPLATE).render(story=story)
+
+
+def inlined(picture: Path) -> str:
+    """A picture file as a data URI."""
+    kind = picture.suffix.lower().lstrip(".").replace("jpg", "jpeg")
+    return f"data:image/{kind};base64,{base64.b64encode(picture.read_bytes()).decode()}"
+
+
+def size_told(count: int) -> str:
+    """Bytes as people say them."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} KB"

@@ -1,0 +1,205 @@
+"""Timing, comparing and scoring models: what the benchmark doors answer, on a tiny real model."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from minebench.accuracy import score_models, spread
+from minebench.arguments import names_of
+from minebench.compare import compare, pairs
+from minebench.latency import STAGES, percentiles, race
+from minebench.machine import machine, peak_rss_mb
+from minebench.material import material_of
+from minebench.scene_pictures import write_scenes
+from minehat.errors import MineHatError
+from minehat.pictures import write_picture
+from minehat.voc import read_split
+from tiny import noise_frames, tiny_onnx
+
+CLASSES = ("helmet", "head")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny_onnx(tmp_path_factory.mktemp("model"))
+
+
+def door(name, *arguments):
+    return subprocess.run([sys.executable, ROOT / "benchmarks" / f"{name}.py", *map(str, arguments)],
+                          capture_output=True, text=True)
+
+
+def times(median, count=200, seed=0):
+    return median * np.random.default_rng(seed).lognormal(0, 0.1, count)
+
+
+def report(path, **models):
+    path.write_text(json.dumps({"models": [
+        {"model": name, "samples": {"whole": ms.tolist(), "cpu": ms.tolist()}} for name, ms in models.items()]}))
+    return path
+
+
+def test_a_slower_model_is_called_slower_and_an_equal_one_is_not():
+    base = times(10)
+    assert compare(base, times(12, seed=1)).word == "slower"
+    assert compare(base, times(8, seed=1)).word == "faster"
+    assert compare(base, times(10, seed=1)).word == "no difference"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_interval_holds_the_ratio_and_narrows_with_more_samples(seed):
+    few = compare(times(10, 30, seed), times(11, 30, seed + 100))
+    many = compare(times(10, 3000, seed), times(11, 3000, seed + 100))
+    assert few.low <= few.ratio <= few.high
+    assert many.high - many.low < few.high - few.low
+    assert many.ratio == pytest.approx(1.1, abs=0.03)
+
+
+def test_compare_ends_with_code_4_only_when_b_is_slower(tmp_path):
+    fast, slow = report(tmp_path / "a.json", m=times(10)), report(tmp_path / "b.json", m=times(15, seed=1))
+    worse = door("compare", fast, slow)
+    assert worse.returncode == 4
+    assert json.loads(worse.stdout.splitlines()[-1])["pairs"][0]["verdict"] == "slower"
+    assert door("compare", slow, fast).returncode == 0
+
+
+def test_one_report_is_compared_within_itself(tmp_path):
+    race_report = report(tmp_path / "race.json", first=times(10), second=times(5), third=times(20))
+    assert [name for name, _, _ in pairs(race_report, None, "cpu")] == ["second against first", "third against first"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"models": []}', '{"models": [{"model": "m"}]}'])
+def test_a_file_that_is_no_report_ends_in_one_line_and_code_2(tmp_path, content):
+    (tmp_path / "broken.json").write_text(content)
+    ended = door("compare", tmp_path / "broken.json")
+    assert ended.returncode == 2
+    assert "latency.py" in ended.stderr and ended.stderr.count("\n") == 1
+
+
+def test_reports_without_a_common_model_are_refused(tmp_path):
+    with pytest.raises(MineHatError, match="no model is in both"):
+        pairs(report(tmp_path / "a.json", a=times(1), b=times(1)), report(tmp_path / "b.json", c=times(1)), "whole")
+
+
+def test_percentiles_are_ordered():
+    found = percentiles(times(10))
+    assert found["p50"] < found["p90"] < found["p99"] < found["max"]
+
+
+def test_a_race_times_every_model_on_every_frame(model):
+    import minehat
+    with minehat.open(model) as first, minehat.open(model) as second:
+        timed = race([first, second], noise_frames(), count=4, warmup=1)
+    for samples in timed:
+        stages = samples.stages
+        assert set(stages) == set(STAGES) and all(len(ms) == 4 and (ms > 0).all() for ms in stages.values())
+        np.testing.assert_allclose(stages["prepare"] + stages["infer"] + stages["finish"], stages["whole"])
+        assert (samples.cpu > 0).all()
+
+
+def test_latency_ends_with_one_json_line_and_keeps_the_samples_in_its_file(model, tmp_path):
+    write_picture(tmp_path / "frame.jpg", noise_frames(1)[0])
+    ended = door("latency", model, "--source", tmp_path / "frame.jpg", "--frames", 3, "--warmup", 1,
+                 "--json", tmp_path / "race.json")
+    assert ended.returncode == 0, ended.stderr
+    line = json.loads(ended.stdout.splitlines()[-1])
+    assert line["machine"]["cpu"] and line["peak_rss_mb"] > 0 and line["read_ms"]["p50"] > 0
+    assert set(line["models"][0]["stages"]["infer"]) == {"p50", "p90", "p99", "max"}
+    assert line["models"][0]["frames"] == 3 and "samples" not in line["models"][0]
+    kept = json.loads((tmp_path / "race.json").read_text())
+    assert len(kept["models"][0]["samples"]["whole"]) == 3
+
+
+def test_a_missing_model_or_source_ends_in_one_line_and_code_2(model, tmp_path):
+    for arguments in ([tmp_path / "no.onnx"], [model, "--source", tmp_path / "no.jpg"]):
+        ended = door("latency", *arguments, "--frames", 1)
+        assert ended.returncode == 2 and ended.stderr.strip().count("\n") == 0, ended.stderr
+
+
+def voc_of_own_findings(model, folder):
+    """Noise pictures labelled with what the model itself finds at its threshold (slivers apart)."""
+    import minehat
+    (folder / "ImageSets/Main").mkdir(parents=True)
+    (folder / "Annotations").mkdir()
+    with minehat.open(model) as detector:
+        for row, frame in enumerate(noise_frames(3)):
+            write_picture(folder / f"JPEGImages/p{row}.png", frame)
+            found = detector(frame)
+            found = found[(found.boxes[:, 2:] - found.boxes[:, :2]).min(axis=1) > 2]
+            objects = "".join(
+                f"<object><name>{CLASSES[label]}</name><bndbox><xmin>{box[0] + 1}</xmin><ymin>{box[1] + 1}</ymin>"
+                f"<xmax>{box[2]}</xmax><ymax>{box[3]}</ymax></bndbox></object>"
+                for box, label in zip(found.boxes.tolist(), found.labels, strict=True))
+            size = f"<size><width>{frame.shape[1]}</width><height>{frame.shape[0]}</height></size>"
+            (folder / f"Annotations/p{row}.xml").write_text(f"<annotation>{size}{objects}</annotation>")
+    (folder / "ImageSets/Main/val.txt").write_text("p0\np1\np2\n")
+    return folder
+
+
+def test_a_model_finds_again_all_that_it_found(model, tmp_path):
+    data = voc_of_own_findings(model, tmp_path / "own")
+    ended = door("accuracy", model, model, "--data", data)
+    assert ended.returncode == 0, ended.stderr
+    line = json.loads(ended.stdout.splitlines()[-1])
+    assert line["recall"] == {"helmet": 1, "head": 1} and line["images"] == 3
+    assert set(line["ap50"]) == set(CLASSES) and line["map50"] > 0.5
+    assert line["models"][0]["map50"] == line["models"][1]["map50"]
+    assert "mAP50" in ended.stderr
+    assert score_models([model], data, "val", limit=2)[0].score.images == 2
+
+
+def test_a_split_that_is_not_there_ends_in_one_line_and_code_2(model, tmp_path):
+    ended = door("accuracy", model, "--data", tmp_path)
+    assert ended.returncode == 2 and "val" in ended.stderr.splitlines()[-1]
+
+
+def test_a_limit_takes_pictures_from_the_whole_length():
+    assert spread(range(10), 3) == [0, 3, 6]
+    assert spread(range(3), None) == spread(range(3), 9) == [0, 1, 2]
+
+
+def test_models_of_one_name_are_told_apart_by_their_path():
+    assert names_of([Path("a/m.onnx"), Path("b/m.onnx"), Path("c/n.onnx")]) == ["a/m.onnx", "b/m.onnx", "n.onnx"]
+
+
+def test_the_machine_has_a_name_cores_and_memory():
+    found = machine()
+    assert found["cpu"] and found["cores"] >= 1 and found["memory_gb"] > 0
+    assert "numpy" in found["versions"] and json.dumps(found)
+    assert peak_rss_mb() > 10
+
+
+def test_scenes_written_as_pascal_voc_are_read_back(tmp_path):
+    from minehat import scenes
+    write_scenes(tmp_path, 2, CLASSES, seed=5, width=320, height=180)
+    for row, truth in enumerate(read_split(tmp_path, "val", CLASSES)):
+        drawn = scenes.picture(5 + row, 320, 180)
+        np.testing.assert_array_equal(truth.labels, drawn.labels)
+        np.testing.assert_allclose(truth.boxes, drawn.boxes, atol=0.51)
+        assert truth.read().shape == (180, 320, 3)
+
+
+def test_the_demo_takes_plain_pictures_labelled_ones_or_both(tmp_path):
+    scenes = tmp_path / "scenes"
+    none = material_of(None, scenes, CLASSES)
+    assert (none.calibration, none.labelled, none.shown) == (scenes / "JPEGImages", scenes, ())
+    plain = tmp_path / "plain"
+    for row in range(9):
+        write_picture(plain / f"{row}.jpg", noise_frames(1)[0])
+    only = material_of(plain, scenes, CLASSES)
+    assert (only.calibration, only.labelled, len(only.shown)) == (plain, scenes, 6)
+    with pytest.raises(MineHatError, match="no picture"):
+        (tmp_path / "empty").mkdir()
+        material_of(tmp_path / "empty", scenes, CLASSES)
+    with pytest.raises(MineHatError, match="no folder"):
+        material_of(tmp_path / "absent", scenes, CLASSES)
+
+
+def test_the_demo_finds_the_rooms_of_a_data_folder(real_data):
+    found = material_of(real_data, Path("scenes"), CLASSES)
+    assert (found.calibration, found.labelled) == (real_data / "mine_frames", real_data / "helmets")
+    assert len(found.shown) == 6 and all(path.is_file() for path in found.shown)
