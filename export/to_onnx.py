@@ -44,16 +44,16 @@ def main(argv: Sequence[str]) -> int:
     width, height = _size(args.size) if args.size else (card.width, card.height)
     card = card.with_(width=width, height=height, parent_sha256=sha256_of(args.checkpoint))
     found = export_onnx(network, card, args.out, _frames(args.pictures))
-    say(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {card.size_text}; against torch at most {found.box:.1e} px "
-        f"and {found.score:.1e} in score over {found.compared} boxes")
+    say(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {card.size_text}; against torch at most "
+        f"{found.box:.1e} px over {found.compared} boxes and {found.score:.1e} in score")
     return 0
 
 
 def _size(text: str) -> tuple[int, int]:
-    width, _, height = text.partition("x")
-    if not (width.isdecimal() and height.isdecimal()) or int(width) % 32 or int(height) % 32 or not int(width) * int(height):
+    sides = [int(side) if side.isdecimal() else 0 for side in text.split("x")]
+    if len(sides) != 2 or any(side <= 0 or side % 32 for side in sides):
         raise MineHatError(f"--size {text}: give WIDTHxHEIGHT in multiples of 32, such as 416x256.")
-    return int(width), int(height)
+    return sides[0], sides[1]
 
 
 def _frames(folder: Path | None) -> list[npt.NDArray[np.uint8]]:

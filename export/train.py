@@ -22,8 +22,8 @@ from minehat.errors import MineHatError
 from minehat.progress import say
 from minehat.voc import read_split
 from minenet.anchors import YOLOV3, Anchors, kmeans_anchors
-from minenet.batches import epoch_order
 from minenet.backbones import BACKBONES, WIDTHS
+from minenet.batches import epoch_order
 from minenet.checkpoint import load_checkpoint
 from minenet.darknet_weights import load_darknet
 from minenet.loss import BOX_LOSSES, LossSettings

@@ -19,25 +19,38 @@ def shape_iou(boxes: npt.NDArray[np.float64], centres: npt.NDArray[np.float64]) 
     return shared / (boxes.prod(axis=1)[:, None] + centres.prod(axis=1)[None] - shared)
 
 
-def kmeans_anchors(sizes: npt.NDArray[np.float64], count: int = 6, seed: int = 0, rounds: int = 300) -> Anchors:
+def kmeans_anchors(sizes: npt.NDArray[np.float64], count: int = 6, seed: int = 0, starts: int = 10) -> Anchors:
     """`count` anchors for labelled boxes of [n, 2] widths and heights in square pixels.
 
-    Starts as k-means++ does, with the same distance; a cluster's centre is its mean.
+    The best of several k-means++ starts, by the mean IoU of a box with its anchor.
     """
     if len(np.unique(sizes.round(3), axis=0)) < count:
         raise MineHatError(f"{len(sizes)} boxes are too few, or too alike, for {count} anchors: "
                            "label more pictures, or take --anchors default.")
     rng = np.random.default_rng(seed)
+    tried = [_settled(sizes, _scattered(sizes, count, rng)) for _ in range(starts)]
+    best = max(tried, key=lambda centres: shape_iou(sizes, centres).max(axis=1).mean())
+    ordered = best[np.argsort(best.prod(axis=1))]
+    return tuple((round(float(w), 1), round(float(h), 1)) for w, h in ordered)
+
+
+def _scattered(sizes: npt.NDArray[np.float64], count: int, rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """Starting centres: each next one a box, the likelier the farther it is from those chosen."""
     centres = sizes[rng.integers(len(sizes))][None]
     while len(centres) < count:
         distance = 1 - shape_iou(sizes, centres).max(axis=1)
         centres = np.vstack([centres, sizes[rng.choice(len(sizes), p=distance / distance.sum())]])
+    return centres
+
+
+def _settled(sizes: npt.NDArray[np.float64], centres: npt.NDArray[np.float64],
+             rounds: int = 300) -> npt.NDArray[np.float64]:
+    """Lloyd's rounds: boxes to their nearest centre, centres to the mean of their boxes, until nothing moves."""
     for _ in range(rounds):
         nearest = shape_iou(sizes, centres).argmax(axis=1)
-        moved = np.array([sizes[nearest == k].mean(axis=0) if (nearest == k).any() else centres[k]
-                          for k in range(count)])
+        moved = np.array([sizes[nearest == k].mean(axis=0) if (nearest == k).any() else centre
+                          for k, centre in enumerate(centres)])
         if np.allclose(moved, centres):
             break
         centres = moved
-    ordered = centres[np.argsort(centres.prod(axis=1))]
-    return tuple((round(float(w), 1), round(float(h), 1)) for w, h in ordered)
+    return centres

@@ -70,7 +70,7 @@ def _paste(canvas: np.ndarray, region: tuple[int, int, int, int], sample: Sample
     stretch = float(np.exp(rng.uniform(-0.12, 0.12)))
     scale = np.array([fit * stretch, fit / stretch])
     room = np.array([x1 - x0, y1 - y0]) - scale * [width, height]
-    shift = rng.uniform(np.minimum(room, 0), np.maximum(room, 0)) + [x0, y0]
+    shift = rng.uniform(np.minimum(room, 0), np.maximum(room, 0)) + np.array([x0, y0])
     # pixel centres lie at +0.5, so that boxes and pixels move alike
     matrix = np.array([[scale[0], 0, shift[0] + 0.5 * scale[0] - 0.5 - x0],
                        [0, scale[1], shift[1] + 0.5 * scale[1] - 0.5 - y0]])

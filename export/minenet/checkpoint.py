@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,9 +33,9 @@ def load_checkpoint(path: str | Path, device: str = "cpu") -> tuple[MineNet, Mod
         content = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError as exc:
         raise MineHatError(f"{path}: no such checkpoint. Train one: `python export/train.py --help`.") from exc
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError) as exc:
+    except Exception as exc:  # torch's readers raise many kinds for foreign files
         raise MineHatError(f"{path} is not a checkpoint that can be read safely "
-                           f"({str(exc).splitlines()[0][:80]}).") from exc
+                           f"({type(exc).__name__}: {str(exc).strip().splitlines()[0][:80]}).") from exc
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise MineHatError(f"{path} is a torch file, but no MineHat checkpoint of format {FORMAT}.")
     recipe = _recipe(content["recipe"])
