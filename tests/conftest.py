@@ -1,20 +1,38 @@
-"""Shared by all tests: tests/ on the path for `tiny`, and where the real pictures are, if they are."""
+"""Shared by all tests: tests/ on the path, where the real pictures are, and what may be skipped in CI."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+REAL_DATA = ROOT.parent / "shared" / "data"
+NO_REAL_DATA = "the real pictures (../shared/data) are not here"
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+_skipped: list[str] = []
 
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real pictures beside the checkout; tests that need it skip where it is absent."""
-    folder = ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip("the real pictures (../shared/data) are not here")
-    return folder
+    if not REAL_DATA.is_dir():
+        pytest.skip(NO_REAL_DATA)
+    return REAL_DATA
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Note each skip that CI must not let pass: all but for want of a GPU, a Jetson or the real pictures."""
+    if report.skipped and not {"gpu", "jetson"} & set(report.keywords) and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        if NO_REAL_DATA not in reason:
+            _skipped.append(f"{report.nodeid}: {reason}")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _skipped and os.environ.get("CI") == "true":
+        print("\nskipped in CI, where only GPU and Jetson tests may skip:", *_skipped, sep="\n  ")
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -24,7 +24,8 @@ def test_the_graph_keeps_its_contract(exported):
     sides = {v.name: [d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim]
              for v in (*model.graph.input, *model.graph.output)}
     assert sides == {"images": ["batch", 3, 96, 96], "boxes": ["batch", 378, 4], "scores": ["batch", 378, 2]}
-    assert all(v.type.tensor_type.elem_type == onnx.TensorProto.FLOAT for v in (*model.graph.input, *model.graph.output))
+    ends = (*model.graph.input, *model.graph.output)
+    assert all(end.type.tensor_type.elem_type == onnx.TensorProto.FLOAT for end in ends)
     assert [o.version for o in model.opset_import if o.domain == ""] == [OPSET]
     kinds = [node.op_type for node in model.graph.node]
     assert kinds.count("Conv") == 75 and "BatchNormalization" not in kinds and "Shape" not in kinds
