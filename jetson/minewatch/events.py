@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import re
 import sys
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -53,7 +53,7 @@ class Event:
 
 
 class Journal:
-    """Appends events to a JSON-lines file, each on disk before `write` returns. A context manager.
+    """Appends events to a JSON-lines file, each on disk before `write` returns.
 
     `path` None keeps no file; "-" is stdout. A line that a power cut left unfinished is closed off.
     """
@@ -71,17 +71,41 @@ class Journal:
         if self.name != "-":
             os.fsync(self._file.fileno())
 
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, *exc: Any) -> None:
+    def close(self) -> None:
+        """Let go of the file."""
         if self._file is not None and self.name != "-":
             self._file.close()
 
 
-def without_secrets(text: str) -> str:
-    """The text with user names and passwords taken out of every URL."""
-    return re.sub(r"(\w+://)[^/\s]*@", r"\1", text)
+class Voice:
+    """Writes each event to the journal, then sounds it on stderr. A context manager.
+
+    An event that cannot be kept is sounded all the same, and counted in `lost`.
+    """
+
+    def __init__(self, path: str | None) -> None:
+        self.lost = 0
+        self._journal = Journal(path)
+
+    def say(self, event: Event) -> None:
+        """Write, then sound. Raises nothing: a full disk or a closed terminal must not end the watch."""
+        try:
+            self._journal.write(event)
+        except OSError as exc:
+            self.lost += 1
+            _sound(f"ALARM  {self._journal.name} cannot be written ({exc.strerror or exc}); only said here:")
+        _sound(str(event))
+
+    def __enter__(self) -> Voice:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        self._journal.close()
+
+
+def _sound(line: str) -> None:
+    with contextlib.suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def _opened(path: Path) -> IO[bytes]:

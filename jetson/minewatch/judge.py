@@ -36,8 +36,11 @@ class Rules:
     quiet: float = 5.0  # without one that close an open alarm
     cooldown: float = 60.0  # between two sounds
 
+    def for_still(self) -> Rules:
+        """The same for a single picture: there is nothing to wait for."""
+        return replace(self, seconds=0.0, frames=1)
 
-STILL_RULES = Rules(seconds=0.0, frames=1)  # a single picture: there is nothing to wait for
+
 
 
 @dataclass(frozen=True)
@@ -61,11 +64,16 @@ def judge(history: History, found: Detections, now: float,
     """Weigh one frame's detections, seen at `now`; `frame` is its index, for the events."""
     if now < history.now - JITTER:
         fresh, events = judge(History(history.source, history.rules), found, now, frame)
-        return fresh, [*_broken_off(history, frame), *events]
+        return fresh, [*broken_off(history, "the source's clock went back", frame), *events]
     heads = settled(found, history.rules)
     heads = heads[heads.labels == history.rules.head]
     history = replace(history, now=max(now, history.now))
     return _seen(history, heads, frame) if len(heads) else _not_seen(history, frame)
+
+
+def broken_off(history: History, remark: str, frame: int | None = None) -> list[Event]:
+    """The end of the alarm that is open, if one is, where the source and not the judge ended it."""
+    return [_ended(history, frame, remark)] if history.opened else []
 
 
 def settled(found: Detections, rules: Rules) -> Detections:
@@ -122,10 +130,6 @@ def _not_seen(history: History, frame: int | None) -> tuple[History, list[Event]
     if not history.opened and absent > history.rules.gap:
         return _forgotten(history), []
     return history, []
-
-
-def _broken_off(history: History, frame: int | None) -> list[Event]:
-    return [_ended(history, frame, "the source's clock went back")] if history.opened else []
 
 
 def _ended(history: History, frame: int | None, remark: str) -> Event:
