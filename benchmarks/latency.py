@@ -65,10 +65,10 @@ def _without_samples(model: dict[str, Any]) -> dict[str, Any]:
 
 def _show(models: list[dict[str, Any]]) -> None:
     first = models[0]["cpu_ms"]["p50"]
-    print_table(["median ms", *STAGES, "p99", "CPU", "CPU of the first"],
+    print_table(["median ms", *STAGES, "p99", "CPU", "CPU gain"],
                 [[model["model"], *(f"{model['stages'][stage]['p50']:.2f}" for stage in STAGES),
                   f"{model['stages']['whole']['p99']:.2f}", f"{model['cpu_ms']['p50']:.2f}",
-                  f"{first / model['cpu_ms']['p50']:.2f}x less"] for model in models])
+                  f"{first / model['cpu_ms']['p50']:.2f}x"] for model in models])
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:

@@ -72,10 +72,14 @@ def show(results: Sequence[Scored]) -> None:
     names = list(first.ap50)
     header = ["model", "mAP50", "loss", "mAP", *(f"AP50 {name}" for name in names),
               *(f"recall {name}" for name in names)]
-    print_table(header, [[result.model, percent(result.score.map50),
-                          f"{100 * (first.map50 - result.score.map50):+.1f}", percent(result.score.map),
-                          *_by_name(result.score.ap50, names), *_by_name(result.score.recall, names)]
-                         for result in results])
+    print_table(header, [[result.model, percent(result.score.map50), _loss(first, result.score),
+                          percent(result.score.map), *_by_name(result.score.ap50, names),
+                          *_by_name(result.score.recall, names)] for result in results])
+
+
+def _loss(first: Score, other: Score) -> str:
+    """Points of mAP50 that were lost; negative where they were gained."""
+    return "-" if other is first else f"{100 * (first.map50 - other.map50):+.1f}"
 
 
 def _by_name(figures: Mapping[str, float | None], names: Sequence[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,8 @@ from typing import Any
 
 from minehat import scenes
 from minehat.doors import DONE, SOME_FAILED
+from minehat.engine.library import builder_library
+from minehat.errors import MineHatError
 
 from .material import Material, material_of
 from .scene_pictures import write_scenes
@@ -103,29 +104,25 @@ def _quantize(walk: Walk, models: Models, material: Material) -> None:
 
 def _engines(walk: Walk, models: Models, out: Path) -> tuple[tuple[Path, ...], str]:
     """Engines built ahead of time, or the reason why there are none."""
-    titles = {"Engine, INT8": models.int8, "Engine, FP16": models.fp16}
-    if importlib.util.find_spec("tensorrt_rtx") is None:
-        note = "TensorRT-RTX is not installed; it comes for Linux on x86-64."
-        for title in titles:
-            walk.leave_out(title, note)
-        return (), note
-    engines = []
-    for title, model in titles.items():
-        engine = out / f"{model.stem}.rtx.engine"
-        walk.door(title, "Compiled for NVIDIA desktop cards with no GPU at hand, and read back layer by layer.",
-                  "python", "runtime/build_engine.py", model, "--target", "rtx", "-o", engine)
-        engines.append(engine)
-    return tuple(engines), ""
+    forms = {"INT8 engine": models.int8, "FP16 engine": models.fp16}
+    try:
+        library = builder_library("auto")
+    except MineHatError as exc:
+        for title in forms:
+            walk.leave_out(title, str(exc))
+        return (), str(exc)
+    engines = {title: out / f"{model.stem}.{library.slug}.engine" for title, model in forms.items()}
+    for title, engine in engines.items():
+        walk.door(title, f"Compiled by {library.title}, and its layers' precisions read back.",
+                  "python", "runtime/build_engine.py", forms[title], "-o", engine)
+    return tuple(engines.values()), ""
 
 
 def _detect(walk: Walk, models: Models, material: Material, out: Path) -> None:
     walk.door("Watch a clip", "The INT8 model on the CPU, over the rendered clip.",
               "minehat", "detect", models.int8_cpu, out / "clip.mp4",
               "--json", out / "clip.json", "--draw", out / "drawn-clip")
-    if not material.shown:
-        walk.leave_out("Look at real pictures", "no folder was given: `make demo DATA=folder`")
-        return
-    walk.door("Look at real pictures", "The same on photographs.",
+    walk.door("Look at pictures", "The same on photographs." if material.real else "The same on single scenes.",
               "minehat", "detect", models.int8_cpu, *material.shown,
               "--json", out / "pictures.json", "--draw", out / "drawn-pictures", fine=(DONE, SOME_FAILED))
 

@@ -12,7 +12,7 @@ from minehat.voc import read_split
 
 from .accuracy import spread
 
-SHOWN = 6  # real pictures on the page
+SHOWN = 8  # pictures on the page, beside the clip
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Material:
     calibration_told: str
     labelled: Path  # Pascal VOC folder with a val split
     labelled_told: str
-    shown: tuple[Path, ...]  # real pictures to detect on; none where there are only scenes
+    shown: tuple[Path, ...]  # pictures to detect on
+    real: bool  # whether any of this is photographs
 
 
 def material_of(data: Path | None, scenes: Path, classes: Sequence[str]) -> Material:
@@ -34,7 +35,8 @@ def material_of(data: Path | None, scenes: Path, classes: Sequence[str]) -> Mate
     Raises MineHatError where `data` is given and holds no picture.
     """
     if data is None:
-        return Material(scenes / "JPEGImages", "rendered scenes", scenes, "rendered scenes", ())
+        drawn = scenes / "JPEGImages"
+        return Material(drawn, "rendered scenes", scenes, "rendered scenes", tuple(_pictures(drawn)[:SHOWN]), False)
     if not data.is_dir():
         raise MineHatError(f"{data} is no folder. Name one with pictures: `make demo DATA=folder`.")
     voc = next((folder for folder in (data, data / "helmets") if _has_val(folder)), None)
@@ -43,7 +45,7 @@ def material_of(data: Path | None, scenes: Path, classes: Sequence[str]) -> Mate
         raise MineHatError(f"{data} holds no picture ({', '.join(sorted(SUFFIXES))}) and no Pascal VOC folder.")
     calibration = site or voc / "JPEGImages"  # type: ignore[operator]
     return Material(calibration, f"pictures of {calibration.relative_to(data.parent)}", voc or scenes,
-                    f"{voc.name}, val split" if voc else "rendered scenes", _shown(voc, site, classes))
+                    f"{voc.name}, val split" if voc else "rendered scenes", _shown(voc, site, classes), True)
 
 
 def _shown(voc: Path | None, site: Path | None, classes: Sequence[str]) -> tuple[Path, ...]:
@@ -52,7 +54,7 @@ def _shown(voc: Path | None, site: Path | None, classes: Sequence[str]) -> tuple
     if voc is not None:
         whole = [truth for truth in read_split(voc, "val", classes) if truth.window is None]
         busy = [truth.path for truth in whole if len(set(truth.labels.tolist())) > 1 and len(truth.labels) < 9]
-        chosen = spread(busy or [truth.path for truth in whole], SHOWN - 2 if site else SHOWN)
+        chosen = spread(busy or [truth.path for truth in whole], SHOWN - 3 if site else SHOWN)
     if site is not None:
         chosen += spread(_pictures(site), SHOWN - len(chosen))
     return tuple(chosen)

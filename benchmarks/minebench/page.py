@@ -51,7 +51,7 @@ class Story:
     latency: dict[str, Any]  # of latency.py; each model has `told`, the whole `longest` and `frames`
     accuracy: dict[str, Any]  # of accuracy.py; each model has `told`
     engines: tuple[dict[str, Any], ...]
-    engine_note: str  # why there is no engine
+    engine_note: str  # what they were built for, or why there is none
     files: tuple[dict[str, str], ...]  # name, told, size
     notes: tuple[str, ...]
 

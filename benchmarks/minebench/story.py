@@ -28,7 +28,7 @@ def story_of(outcome: Outcome, seconds: float) -> Story:
                  conf=read_card(outcome.models.int8_cpu).conf, classes=CLASSES,
                  figures=_figures(outcome, latency, accuracy), pictures=_pictures(outcome),
                  steps=tuple(outcome.walk.steps), latency=latency, accuracy=accuracy,
-                 engines=tuple(_engine(path) for path in outcome.engines), engine_note=outcome.engine_note,
+                 engines=tuple(_engine(path) for path in outcome.engines), engine_note=_engine_note(outcome),
                  files=_files(outcome), notes=_notes(outcome))
 
 
@@ -52,9 +52,16 @@ def _figures(outcome: Outcome, latency: dict[str, Any], accuracy: dict[str, Any]
 
 
 def _pictures(outcome: Outcome) -> tuple[Any, ...]:
-    clip = shown_clip(outcome.clip, outcome.out / "clip.json", CLASSES, "Rendered clip of a gallery")
-    real = shown_pictures(outcome.out / "pictures.json", CLASSES) if outcome.material.shown else []
-    return (clip, *real)
+    clip = shown_clip(outcome.clip, outcome.out / "clip.json", CLASSES, "Rendered clip of a gallery; most at once:")
+    return (clip, *shown_pictures(outcome.out / "pictures.json", CLASSES))
+
+
+def _engine_note(outcome: Outcome) -> str:
+    if not outcome.engines:
+        return outcome.engine_note
+    gpu = read_engine_card(outcome.engines[0]).gpu
+    return f"Built on this machine for its {gpu}, but not timed in this run." if gpu else \
+        "Compiled ahead of time, with no GPU, for NVIDIA desktop cards. Not run here: that needs such a card."
 
 
 def _engine(path: Path) -> dict[str, Any]:
@@ -72,7 +79,7 @@ def _files(outcome: Outcome) -> tuple[dict[str, str], ...]:
              models.int8_cpu: "8 bits, for ONNX Runtime on a CPU: the one that ran here",
              **dict.fromkeys(outcome.engines, "engine for NVIDIA desktop cards; its card lies beside it as .json"),
              outcome.clip: "the rendered clip", outcome.out / "clip.json": "what was found in it, frame by frame",
-             outcome.out / "pictures.json": "what was found in the real pictures",
+             outcome.out / "pictures.json": "what was found in the pictures",
              outcome.out / "latency.json": "every timed frame, for compare.py",
              outcome.out / "accuracy.json": "the scores"}
     return tuple({"name": path.name, "told": told, "size": size_told(path.stat().st_size)}
@@ -89,9 +96,7 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
              "Times are of this machine, as busy as it was. The ratio between models holds better than milliseconds.",
              f"INT8 was calibrated on at most {CALIBRATED} pictures to keep this run short. "
              "For a site, give it a few hundred frames of every camera."]
-    if outcome.engines:
-        notes.append("The engines were compiled and their layers read back, but not run: this needs an NVIDIA GPU.")
-    if not material.shown:
+    if not material.real:
         notes.append("No pictures were given, so all of this is on rendered scenes, which say little about a real "
                      "mine. With yours: `make demo DATA=folder`.")
     return tuple(notes)
