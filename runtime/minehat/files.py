@@ -11,6 +11,8 @@ from pathlib import Path
 
 from .errors import MineHatError
 
+STEM = 40  # characters of a name that its scratch file bears; names may be as long as the disk allows
+
 
 @contextmanager
 def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -26,6 +28,8 @@ def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(scratch, final)
         _flush_to_disk(final.parent)
     except OSError as exc:
+        if exc.filename not in (None, str(scratch), scratch):
+            raise  # of another file, that was read meanwhile
         raise MineHatError(f"{final} cannot be written: {exc.strerror or exc}. "
                            "Name another place or free some room.") from exc
     finally:
@@ -38,6 +42,13 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
         scratch.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+def ready_folder(path: str | os.PathLike[str]) -> Path:
+    """Make the folder where it is absent, and raise MineHatError unless files can be made in it."""
+    folder = Path(path)
+    _scratch_beside(folder / "probe").unlink()
+    return folder
+
+
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """Hex SHA-256 of a file's content, read in pieces."""
     digest = hashlib.sha256()
@@ -48,9 +59,11 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 
 def _scratch_beside(final: Path) -> Path:
+    if final.exists() and not final.is_file():  # a rename would take the place of a device or fail at the end
+        raise MineHatError(f"{final} is no regular file. Name another one.")
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{final.stem}.", suffix=f".tmp{final.suffix}",
+        handle, name = tempfile.mkstemp(prefix=f".{final.stem[:STEM]}.", suffix=f".tmp{final.suffix}",
                                         dir=final.parent)
         os.fchmod(handle, 0o644)
         os.close(handle)

@@ -34,12 +34,15 @@ def write_picture(path: str | Path, frame: npt.NDArray[np.uint8], quality: int =
     from .files import written_whole
     image = _load_pillow().fromarray(np.ascontiguousarray(frame[..., ::-1]))
     with written_whole(path) as scratch:
-        image.save(scratch, quality=quality)
+        try:
+            image.save(scratch, quality=quality)
+        except ValueError as exc:
+            raise MineHatError(f"{path}: pictures are not written in that format. "
+                               "Name it .jpg or .png.") from exc
 
 
 def _as_seen(image: Any) -> npt.NDArray[np.uint8]:
-    from PIL import ImageOps
-    upright = ImageOps.exif_transpose(image)
+    upright = _upright(image)
     if upright.mode.startswith("I") or upright.mode == "F":
         upright = _eight_bits(upright)
     if upright.has_transparency_data:
@@ -50,9 +53,18 @@ def _as_seen(image: Any) -> npt.NDArray[np.uint8]:
     return np.ascontiguousarray(rgb[..., ::-1])
 
 
+def _upright(image: Any) -> Any:
+    """Rotated as its EXIF says; as it is where that cannot be parsed."""
+    from PIL import ImageOps
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # broken EXIF raises many kinds, and is no reason to refuse the picture
+        return image
+
+
 def _eight_bits(image: Any) -> Any:
     """A 16-bit (or float) grey picture scaled to 0..255, which Pillow would clip instead."""
-    grey = np.asarray(image, np.float64)
+    grey = np.nan_to_num(np.asarray(image, np.float64))
     full = 65535.0 if image.mode.startswith("I") else max(float(grey.max()), 1e-9)
     return _load_pillow().fromarray(np.clip(grey / full * 255 + 0.5, 0, 255).astype(np.uint8))
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Generator, Iterable, Iterator, Sized
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 BETWEEN_LINES = 15.0  # seconds, where stderr is a log
 
 
-def bar(iterable: Iterable[Item], total: int | None = None, label: str = "") -> Iterator[Item]:
+def bar(iterable: Iterable[Item], total: int | None = None, label: str = "") -> Generator[Item, None, None]:
     """The items of `iterable`, with a progress bar. `total` where it has no length of its own."""
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)

@@ -18,6 +18,8 @@ from .pictures import SUFFIXES, read_picture
 
 OPEN_MS = READ_MS = 5000  # how long a camera may keep silent
 
+MOST_FPS = 1000.0  # more is a clock's rate that a stream without a frame rate reports
+
 OnError = Callable[[MineHatError], None]
 
 
@@ -29,6 +31,7 @@ class Shot:
     frame: npt.NDArray[np.uint8]  # [h, w, 3] BGR
     index: int | None = None  # of the frame in a video or since a camera was opened, from 0
     seconds: float | None = None  # of that frame: time stamp in a video, since the first one of a camera
+    fps: float | None = None  # of the video or camera, as it says itself
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,7 @@ def _video(one: Input) -> Iterator[Shot]:
                 break
             begun = begun or time.monotonic()
             seconds = time.monotonic() - begun if one.is_camera else _stamp(capture, count, fps)
-            yield Shot(one.name, frame, count, round(seconds, 3))
+            yield Shot(one.name, frame, count, round(seconds, 3), fps)
             count += 1
     finally:
         capture.release()
@@ -149,11 +152,23 @@ def _video(one: Input) -> Iterator[Shot]:
 def _opened(one: Input) -> Any:
     cv2 = _load_cv2()
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_MS]
-    capture = cv2.VideoCapture(one.place, cv2.CAP_FFMPEG, limits if one.is_camera else [])
+    # An absolute path, for libav takes what stands before a colon in a bare name for a protocol.
+    place = one.place if one.is_camera else os.path.abspath(one.place)
+    if not _is_utf8(place):  # OpenCV 5.0 crashes on such a name
+        raise MineHatError(f"{one.name} cannot be opened by OpenCV: its name is not UTF-8. Rename it.")
+    capture = cv2.VideoCapture(place, cv2.CAP_FFMPEG, limits if one.is_camera else [])
     if not capture.isOpened():
         capture.release()
         raise MineHatError(_unopened(one))
     return capture
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _unopened(one: Input) -> str:
@@ -168,7 +183,7 @@ def _promised(capture: Any) -> tuple[int, float]:
     """How many frames the container speaks of (0: it does not), and how many a second."""
     cv2 = _load_cv2()
     count, fps = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
-    return int(count) if 0 < count < 1e9 else 0, fps if 0 < fps < 1e4 else 25.0
+    return int(count) if 0 < count < 1e9 else 0, fps if 0 < fps <= MOST_FPS else 25.0
 
 
 def _stamp(capture: Any, index: int, fps: float) -> float:

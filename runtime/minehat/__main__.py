@@ -1,0 +1,7 @@
+"""python -m minehat: the same as `minehat`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

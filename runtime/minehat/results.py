@@ -1,0 +1,120 @@
+"""What was detected, as JSON: one document for all frames, or one line a frame (JSONL).
+
+Document: {"model": ..., "images": [entry, ...]}; a line of JSONL is one entry:
+{"source": ..., "width": w, "height": h, "detections": [{"box": [x0, y0, x1, y1], "score": s,
+"label": "helmet"}]}, of a video or camera also "frame" (from 0) and "seconds". Boxes are in pixels of
+the frame. Non-ASCII names are escaped as JSON allows, so the text is ASCII.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from io import FileIO
+from pathlib import Path
+from typing import Any, TextIO
+
+from .detections import Detections
+from .errors import MineHatError
+from .files import written_whole
+from .sources import Shot
+
+Write = Callable[[dict[str, Any]], None]
+
+
+def entry_of(shot: Shot, found: Detections, classes: Sequence[str]) -> dict[str, Any]:
+    """The entry of one frame."""
+    entry: dict[str, Any] = {"source": shot.source, "width": shot.frame.shape[1],
+                             "height": shot.frame.shape[0]}
+    if shot.index is not None:
+        entry |= {"frame": shot.index, "seconds": shot.seconds}
+    rows = zip(found.boxes.tolist(), found.scores.tolist(), found.labels.tolist(), strict=True)
+    return entry | {"detections": [{"box": [round(side, 2) for side in box], "score": round(score, 4),
+                                    "label": classes[label]} for box, score, label in rows]}
+
+
+@contextmanager
+def results_to(place: str | None, model: str) -> Iterator[Write]:
+    """Yield a function that takes entries as they come.
+
+    place: a .json file (there only when whole), a .jsonl file (each line as it goes), `-` (the document
+    on stdout) or None. Raises MineHatError where it cannot be written.
+    """
+    if place is None:
+        yield lambda entry: None
+    elif place == "-":
+        with _document(sys.stdout, "stdout", model) as write:
+            yield write
+    elif Path(place).suffix.lower() == ".jsonl":
+        with _opened(Path(place)) as file:
+            yield _Lines(file, place)
+    else:
+        with (written_whole(place) as scratch, open(scratch, "w", encoding="ascii") as text,
+              _document(text, place, model) as write):
+            yield write
+
+
+def check_place(place: str | None) -> None:
+    """Raise MineHatError unless `place` is what `results_to` takes."""
+    if place not in (None, "-") and Path(str(place)).suffix.lower() not in (".json", ".jsonl"):
+        raise MineHatError(f"--json {place}: the name must end in .json (one document) or .jsonl (a line a "
+                           "frame), or be - for stdout.")
+
+
+@contextmanager
+def _document(file: TextIO, place: str, model: str) -> Iterator[Write]:
+    separator = "\n"
+
+    def write(entry: dict[str, Any]) -> None:
+        nonlocal separator
+        _put(file, separator + json.dumps(entry), place)
+        separator = ",\n"
+
+    _put(file, f'{{"model": {json.dumps(model)}, "images": [', place)
+    yield write
+    _put(file, "\n]}\n", place)
+
+
+def _put(file: TextIO, text: str, place: str) -> None:
+    try:
+        file.write(text)
+        file.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as exc:
+        raise _unwritable(place, exc) from exc
+
+
+class _Lines:
+    """Appends entries, each line whole: what a full disk cut off is taken back."""
+
+    def __init__(self, file: FileIO, place: str) -> None:
+        self._file, self._place, self._whole = file, place, 0
+
+    def __call__(self, entry: dict[str, Any]) -> None:
+        line = rest = (json.dumps(entry) + "\n").encode()
+        try:
+            while rest:
+                rest = rest[self._file.write(rest):]
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            with suppress(OSError):
+                self._file.truncate(self._whole)
+            raise _unwritable(self._place, exc) from exc
+        self._whole += len(line)
+
+
+def _opened(path: Path) -> FileIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return open(path, "wb", buffering=0)
+    except OSError as exc:
+        raise _unwritable(str(path), exc) from exc
+
+
+def _unwritable(place: str, exc: OSError) -> MineHatError:
+    return MineHatError(f"{place} cannot be written: {exc.strerror or exc}. "
+                        "Name another place or free some room.")
