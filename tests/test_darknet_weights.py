@@ -157,10 +157,8 @@ def test_the_published_tiny_weights_give_what_opencv_gives(tiny_weights, opencv_
         assert_alike(ours[layer.index], theirs[layer.opencv_name], layer.opencv_name)
 
 
-def test_our_tiny_table_is_the_published_one():
-    published = ROOT.parent / "shared" / "data" / "darknet" / "yolov3-tiny.cfg"
-    if not published.exists():
-        pytest.skip(f"{published} is not here")
+def test_our_tiny_table_is_the_published_one(real_data):
+    published = real_data / "darknet" / "yolov3-tiny.cfg"
     sections = published.read_text(encoding="utf-8").replace(" ", "").split("[")[2:]
     table = yolov3_tiny()
     assert len(sections) == len(table.layers)
