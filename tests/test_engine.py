@@ -100,7 +100,7 @@ def model_of(graph, batch, card, input_name, input_type, scores_type):
          helper.make_tensor_value_info("scores", scores_type, [batch, SIDE * SIDE, 2])],
         graph.weights), opset_imports=[helper.make_opsetid("", 19)], ir_version=10)
     if card is not None:
-        helper.set_model_props(made, {KEY: card.to_json(), "minehat.calibration": "c0ffee"})
+        helper.set_model_props(made, {KEY: card.to_json(), "minehat.calibration": '{"images_sha256": "c0ffee"}'})
     return made
 
 
@@ -190,7 +190,8 @@ def test_the_card_beside_the_engine_says_what_it_is_bound_to(engine):
     assert card.engine_sha256 == sha256_of(engine.path)
     assert card.model == CARD.with_(parent_sha256=sha256_of(onnx_file)) == read_card(engine.path)
     assert (card.flavour, card.gpu, card.compute_capabilities) == ("rtx", None, ("8.0", "8.6", "8.9", "12.0"))
-    assert (card.batch, card.calibration, card.onnx) == ((1, 1, 4), "c0ffee", "tiny.onnx")
+    assert (card.batch, card.onnx) == ((1, 1, 4), "tiny.onnx")
+    assert card.calibration == {"images_sha256": "c0ffee"}
 
 
 def test_the_rebuild_command_asks_for_the_same_engine(engine, tmp_path):
@@ -282,7 +283,7 @@ def harmed(folder, how):
     ("absent", "no such model file"),
     ("not ONNX", "is not an .onnx file"),
     ("engine's name", "must end in .engine"),
-    ("folder", "cannot be written to"),
+    ("folder", "is a file, not a folder"),
     ("--sm", "does not build for 77"),
     ("--sm words", "--sm wants"),
     ("--batch", "must grow"),

@@ -6,6 +6,7 @@ The network is strongly typed: FP16 casts and INT8 scales in the file decide, no
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 import sys
 import time
@@ -26,7 +27,7 @@ from .onnx_form import check_symmetric, symmetric_name
 from .options import USUAL_BATCH, BuildOptions
 from .watch import BuildLog, Phases, interruptible, logger_for, monitor_for
 
-CALIBRATION_KEY = "minehat.calibration"  # of the ONNX metadata: hash of the calibration set
+CALIBRATION_KEY = "minehat.calibration"  # of the ONNX metadata: JSON on how the ranges were found
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,19 @@ def _build(onnx: Path, path: Path, card: ModelCard, options: BuildOptions,
         gpu=gpu.name if gpu else None, compute_capabilities=capabilities,
         cuda_version=gpu.cuda_version if gpu else None,
         build_flags=options.as_flags(library.flavour, batch), batch=batch,
-        calibration=read_metadata(onnx).get(CALIBRATION_KEY, ""), build_seconds=seconds,
+        calibration=_calibration(onnx), build_seconds=seconds,
         precisions=counted(conv.precision for conv in convolutions))
     return content, Built(path, engine_card, convolutions, counted(layer.precision for layer in layers),
                           library, tuple(dict.fromkeys(log.warnings)))
+
+
+def _calibration(onnx: Path) -> dict[str, Any]:
+    text = read_metadata(onnx).get(CALIBRATION_KEY, "{}")
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = text
+    return found if isinstance(found, dict) else {"set": found}
 
 
 def _batch(network: Network, options: BuildOptions) -> tuple[int, int, int]:

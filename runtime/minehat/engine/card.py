@@ -28,7 +28,7 @@ class EngineCard:
     cuda_version: str | None  # of the driver that it was built with
     build_flags: tuple[str, ...]  # of `minehat build`, so that it can be built again
     batch: tuple[int, int, int]  # least, best, most
-    calibration: str  # hash of the calibration set, "" where nothing was calibrated
+    calibration: Mapping[str, Any]  # as the ONNX file tells it: images_sha256, method, ...; {} for none
     build_seconds: float
     precisions: Mapping[str, int]  # convolutions by "input->output" type
 

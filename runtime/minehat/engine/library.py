@@ -15,7 +15,7 @@ from ..gpu import Gpu, first_gpu
 
 TARGETS = ("auto", "tensorrt", "rtx")
 USUAL_SM = (80, 86, 89, 120)  # TensorRT-RTX's own choice
-NO_INT8_SM = 75  # TensorRT-RTX 1.7 runs INT8 as FP32 on it, and one program serves all of --sm
+NO_INT8_SM = 75  # TensorRT-RTX 1.7 runs INT8 in floating point on it, and one program serves all of --sm
 _MODULES = {"tensorrt": ("tensorrt",), "rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings")}
 TITLES = {"tensorrt": "TensorRT", "rtx": "TensorRT-RTX"}
 _CURES = {
