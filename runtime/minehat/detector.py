@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .backends import Backend, open_backend
+from .backends import Backend, loader_for
 from .card import ModelCard, read_card
 from .detections import Detections, suppress
 from .errors import MineHatError
+from .guests import load_cv2
 from .letterbox import Placement, as_input, letterbox
 
 Array = npt.NDArray[Any]
@@ -28,13 +29,15 @@ def open_detector(model: str | Path, card: str | Path | ModelCard | None = None,
     path = Path(model)
     if not path.is_file():
         raise MineHatError(f"{path}: no such model file.")
+    load = loader_for(backend, path)
+    load_cv2("resize frames")  # absent or slow to start, better now than at the first frame
     if not isinstance(card, ModelCard):
         card = read_card(path if card is None else card)
     conf, iou = card.conf if conf is None else conf, card.iou if iou is None else iou
     for name, threshold in (("conf", conf), ("iou", iou)):
         if not 0 <= threshold <= 1:
             raise MineHatError(f"{name} must lie in 0..1, found {threshold}.")
-    return Detector(card, open_backend(backend, path, card, threads), conf, iou)
+    return Detector(card, load(path, card, threads), conf, iou)
 
 
 class Detector:

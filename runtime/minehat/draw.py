@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .detections import Detections
-from .errors import missing
+from .guests import load_cv2
 
 Colour = tuple[int, int, int]  # BGR
 
@@ -37,7 +37,7 @@ def colour_of(classes: Sequence[str], label: int) -> Colour:
 
 
 def _draw(picture: npt.NDArray[np.uint8], box: npt.NDArray[Any], colour: Colour, text: str) -> None:
-    cv2 = _load_cv2()
+    cv2 = load_cv2("draw boxes")
     size = max(0.35, 0.6 * sum(picture.shape[:2]) / 2 / SCALE_SIDE)
     line = max(1, round(3 * size))
     x0, y0, x1, y1 = (round(float(side)) for side in box)
@@ -50,11 +50,3 @@ def _draw(picture: npt.NDArray[np.uint8], box: npt.NDArray[Any], colour: Colour,
     cv2.rectangle(picture, (left, top), (left + width, top + tall), colour, cv2.FILLED)
     cv2.putText(picture, text, (left, top + height + line // 2), font, size, (0, 0, 0) if sum(colour) > 400
                 else (255, 255, 255), max(1, line // 2), cv2.LINE_AA)
-
-
-def _load_cv2() -> Any:
-    try:
-        import cv2
-    except ModuleNotFoundError as exc:
-        raise missing("OpenCV", "draw boxes", "`pip install opencv-python-headless`.") from exc
-    return cv2

@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from .detections import Detections
 from .draw import drawn
-from .errors import MineHatError, missing
+from .errors import MineHatError
 from .files import ready_folder, written_whole
+from .guests import load_cv2
 from .pictures import write_picture
 from .sources import Input, Shot
 
@@ -58,7 +59,7 @@ class _VideoWriter:
     """An .mp4 (MPEG-4 part 2, which every OpenCV can write) under a scratch name."""
 
     def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
-        cv2 = _load_cv2()
+        cv2 = load_cv2("write videos")
         self._path, self._frames = path, 0
         self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), fps,
                                        (width, height))
@@ -79,7 +80,7 @@ class _VideoWriter:
 
     def _check(self) -> None:
         """OpenCV does not tell when the disk is full, so ask the file."""
-        cv2 = _load_cv2()
+        cv2 = load_cv2("write videos")
         reader = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
         held = reader.get(cv2.CAP_PROP_FRAME_COUNT) if reader.isOpened() else 0
         reader.release()
@@ -112,11 +113,3 @@ def _stem(one: Input) -> str:
     if not one.is_camera:
         return Path(one.name).stem
     return re.sub(r"[^\w.-]+", "_", one.name.partition("://")[2]).strip("_.") or "camera"
-
-
-def _load_cv2() -> Any:
-    try:
-        import cv2
-    except ModuleNotFoundError as exc:
-        raise missing("OpenCV", "write videos", "`pip install opencv-python-headless`.") from exc
-    return cv2

@@ -67,6 +67,8 @@ def _scratch_beside(final: Path) -> Path:
                                         dir=final.parent)
         os.fchmod(handle, 0o644)
         os.close(handle)
+    except FileExistsError as exc:
+        raise MineHatError(f"{final.parent} is a file, not a folder. Name another one.") from exc
     except OSError as exc:
         raise MineHatError(f"{final.parent} cannot be written to: {exc.strerror or exc}. "
                            "Name a folder that is yours.") from exc

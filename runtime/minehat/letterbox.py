@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .card import ModelCard
-from .errors import missing
+from .guests import load_cv2
 
 Array = npt.NDArray[Any]
 
@@ -70,7 +70,7 @@ def letterbox(frame: Array, height: int, width: int, pad: int = 114,
     Bilinear as OpenCV's INTER_LINEAR; the rest of the square is grey `pad`. Writes into `out` when it
     is given.
     """
-    cv2 = _load_cv2()
+    cv2 = load_cv2("resize frames")
     placement = place(frame.shape[0], frame.shape[1], height, width)
     square = np.empty((height, width, 3), np.uint8) if out is None else out
     right, bottom = placement.left + placement.new_width, placement.top + placement.new_height
@@ -88,18 +88,9 @@ def as_input(square: Array, card: ModelCard, out: Array | None = None) -> Array:
     Writes into `out` (float32 [3, H, W]) when it is given.
     """
     planes = np.empty((3, *square.shape[:2]), np.float32) if out is None else out
-    colours = _load_cv2().split(square)  # whole planes multiply in 2/3 of the time of strided ones
+    colours = load_cv2("resize frames").split(square)  # whole planes multiply in 2/3 of the time of strided ones
     for row, colour in enumerate(colours[::-1] if card.channel_order == "RGB" else colours):
         np.multiply(colour, np.float32(card.scale[row]), out=planes[row])
         if card.mean[row]:
             planes[row] -= np.float32(card.mean[row] * card.scale[row])
     return planes
-
-
-def _load_cv2() -> Any:
-    try:
-        import cv2
-    except ModuleNotFoundError as exc:
-        raise missing("OpenCV", "resize frames", "`pip install opencv-python-headless`, or on a Jetson "
-                      "make the venv with --system-site-packages.") from exc
-    return cv2

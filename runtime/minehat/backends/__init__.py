@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,12 +27,20 @@ class Backend(Protocol):
         """Let go of the model."""
 
 
-def open_backend(choice: str, path: Path, card: ModelCard, threads: int | None = None) -> Backend:
-    """Load `path` with the backend that `choice` names; auto takes the one that fits the file."""
+Loader = Callable[[Path, ModelCard, "int | None"], Backend]
+
+
+def loader_for(choice: str, path: Path) -> Loader:
+    """What opens `path` as the backend that `choice` names; auto takes the one that fits the file.
+
+    Called as loader(path, card, threads). Raises MineHatError where no backend fits.
+    """
     if choice not in CHOICES:
         raise MineHatError(f"There is no backend {choice!r}. Choose one of {', '.join(CHOICES)}.")
     if path.suffix.lower() in ENGINES:
         raise MineHatError(f"{path} is an engine, and ONNX Runtime runs ONNX files. "
                            "Give the .onnx that it was built from.")
+    if path.suffix.lower() != ".onnx":
+        raise MineHatError(f"{path} is no model that can be run here. Give an .onnx file.")
     from .ort import OrtBackend
-    return OrtBackend(path, card, threads)
+    return OrtBackend
