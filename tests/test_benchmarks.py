@@ -14,10 +14,8 @@ from minebench.compare import compare, pairs
 from minebench.latency import STAGES, percentiles, race
 from minebench.machine import machine, peak_rss_mb
 from minebench.material import material_of
-from minebench.scene_pictures import write_scenes
 from minehat.errors import MineHatError
 from minehat.pictures import write_picture
-from minehat.voc import read_split
 from tiny import noise_frames, tiny_onnx
 
 CLASSES = ("helmet", "head")
@@ -171,16 +169,6 @@ def test_the_machine_has_a_name_cores_and_memory():
     assert found["cpu"] and found["cores"] >= 1 and found["memory_gb"] > 0
     assert "numpy" in found["versions"] and json.dumps(found)
     assert peak_rss_mb() > 10
-
-
-def test_scenes_written_as_pascal_voc_are_read_back(tmp_path):
-    from minehat import scenes
-    write_scenes(tmp_path, 2, CLASSES, seed=5, width=320, height=180)
-    for row, truth in enumerate(read_split(tmp_path, "val", CLASSES)):
-        drawn = scenes.picture(5 + row, 320, 180)
-        np.testing.assert_array_equal(truth.labels, drawn.labels)
-        np.testing.assert_allclose(truth.boxes, drawn.boxes, atol=0.51)
-        assert truth.read().shape == (180, 320, 3)
 
 
 def test_the_demo_takes_plain_pictures_labelled_ones_or_both(tmp_path):

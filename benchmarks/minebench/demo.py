@@ -12,13 +12,11 @@ from minehat.doors import DONE, SOME_FAILED
 from minehat.engine.library import builder_library
 from minehat.errors import MineHatError
 
-from .material import Material, material_of
-from .scene_pictures import write_scenes
+from .material import Material, lacks_labels, material_of
 from .walk import Walk
 
 STEPS = 11
-CLASSES = ("helmet", "head")
-SCENES, SCENE_SEED, SCENE_SIZE = 24, 1000, (960, 540)
+SCENES, SCENE_SEED, SCENE_SIZE = 32, 1000, (960, 540)
 CLIP_SEED, CLIP_SECONDS = 11, 5.0
 CALIBRATED, SCORED, TIMED = 48, 120, 60  # pictures, frames: enough for a figure, few enough for two cores
 
@@ -75,9 +73,9 @@ def walk_through(root: Path, checkpoint: Path, data: Path | None, out: Path) -> 
     walk, models = Walk(root, STEPS), Models(out)
     walk.door("Export", "The trained checkpoint becomes an ONNX file, after ONNX Runtime and torch were seen to agree.",
               "python", "export/to_onnx.py", checkpoint, models.fp32)
-    walk.here("Render a mine", "Dim galleries with people in them, drawn by the project itself; every box is known.",
-              lambda: _render(out))
-    material = material_of(data, out / "scenes", CLASSES)
+    material = walk.here("Render a mine",
+                         "Dim galleries with people in them, drawn by the project: every box is known.",
+                         lambda: _render(out, data))
     _quantize(walk, models, material)
     engines, note = _engines(walk, models, out)
     _detect(walk, models, material, out)
@@ -86,20 +84,26 @@ def walk_through(root: Path, checkpoint: Path, data: Path | None, out: Path) -> 
     return Outcome(out, material, walk, engines, note, latency, accuracy)
 
 
-def _render(out: Path) -> None:
+def _render(out: Path, data: Path | None) -> Material:
+    """A clip, and scenes for what `data` does not hold."""
     scenes.write_film(out / "clip.mp4", CLIP_SEED, CLIP_SECONDS)
-    write_scenes(out / "scenes", SCENES, CLASSES, SCENE_SEED, *SCENE_SIZE)
+    drawn = out / "scenes"
+    if lacks_labels(data):
+        width, height = SCENE_SIZE
+        scenes.write_pictures(drawn, SCENES, SCENE_SEED, width=width, height=height)
+    return material_of(data, drawn, scenes.CLASSES)
 
 
 def _quantize(walk: Walk, models: Models, material: Material) -> None:
     images = ["--images", material.calibration, "--limit", CALIBRATED]
     door = ["python", "calib/quantize.py", models.fp32]
+    fine = (DONE, SOME_FAILED)  # a picture that cannot be read is named and passed over
     walk.door("FP16", "Weights and sums in half precision, for GPUs.",
-              *door, *images, "--precision", "fp16", "-o", models.fp16)
+              *door, "--precision", "fp16", "-o", models.fp16)
     walk.door("INT8 for TensorRT", f"Ranges measured on {material.calibration_told}; placed as TensorRT wants them.",
-              *door, *images, "--precision", "int8", "--form", "tensorrt", "-o", models.int8)
+              *door, *images, "--precision", "int8", "--form", "tensorrt", "-o", models.int8, fine=fine)
     walk.door("INT8 for the CPU", "The same, placed so that ONNX Runtime runs every convolution on integers.",
-              *door, *images, "--precision", "int8", "--form", "cpu", "-o", models.int8_cpu)
+              *door, *images, "--precision", "int8", "--form", "cpu", "-o", models.int8_cpu, fine=fine)
 
 
 def _engines(walk: Walk, models: Models, out: Path) -> tuple[tuple[Path, ...], str]:

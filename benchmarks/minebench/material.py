@@ -27,6 +27,11 @@ class Material:
     real: bool  # whether any of this is photographs
 
 
+def lacks_labels(data: Path | None) -> bool:
+    """Whether a folder of the user's holds nothing to score on."""
+    return data is None or _voc(data) is None
+
+
 def material_of(data: Path | None, scenes: Path, classes: Sequence[str]) -> Material:
     """Sort out a folder of the user's, and fill what it lacks with rendered scenes.
 
@@ -39,7 +44,7 @@ def material_of(data: Path | None, scenes: Path, classes: Sequence[str]) -> Mate
         return Material(drawn, "rendered scenes", scenes, "rendered scenes", tuple(_pictures(drawn)[:SHOWN]), False)
     if not data.is_dir():
         raise MineHatError(f"{data} is no folder. Name one with pictures: `make demo DATA=folder`.")
-    voc = next((folder for folder in (data, data / "helmets") if _has_val(folder)), None)
+    voc = _voc(data)
     site = next((folder for folder in (data / "mine_frames", data) if _pictures(folder)), None)
     if voc is None and site is None:
         raise MineHatError(f"{data} holds no picture ({', '.join(sorted(SUFFIXES))}) and no Pascal VOC folder.")
@@ -60,8 +65,9 @@ def _shown(voc: Path | None, site: Path | None, classes: Sequence[str]) -> tuple
     return tuple(chosen)
 
 
-def _has_val(folder: Path) -> bool:
-    return (folder / "ImageSets" / "Main" / "val.txt").is_file()
+def _voc(data: Path) -> Path | None:
+    return next((folder for folder in (data, data / "helmets")
+                 if (folder / "ImageSets" / "Main" / "val.txt").is_file()), None)
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from minehat.card import read_card
 from minehat.engine.card import read_engine_card
+from minehat.scenes import CLASSES
 
-from .demo import CALIBRATED, CLASSES, Outcome
+from .demo import CALIBRATED, Outcome
 from .machine import machine
 from .page import Figure, Story, size_told
 from .shown import shown_clip, shown_pictures
