@@ -71,8 +71,8 @@ def _candidates(scores: Array, conf: float) -> tuple[Array, Array, Array]:
 
     The threshold comes first, over one flat array: nearly all rows end there.
     """
-    rows = np.unique(np.flatnonzero(scores.reshape(-1) >= conf) // max(1, scores.shape[1]))
-    best = scores[rows].max(axis=1, initial=-np.inf)
+    rows = np.unique(np.flatnonzero(scores.reshape(-1) >= conf) // scores.shape[1])
+    best = scores[rows].max(axis=1)
     rows, best = rows[best >= conf], best[best >= conf]
     return rows, best, scores[rows].argmax(axis=1).astype(np.int64)
 
