@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 from minehat import MineHatError, scenes
 from minehat.pictures import read_picture
+from minehat.scenes.backdrop import build_backdrop
+from minehat.scenes.people import Walker, looks_by_chance
+from minehat.scenes.stage import heads_seen, people_on
 from minehat.voc import read_split
 
 SIZE = (480, 270)
@@ -131,6 +134,27 @@ def test_helmets_and_heads_differ_to_the_eye(views):
                 crops[label].append(float(upper.max(axis=2).mean()))
     assert len(crops[0]) > 8 and len(crops[1]) > 4
     assert np.mean(crops[0]) > np.mean(crops[1])  # helmets are bright against hair and most caps
+
+
+def test_a_head_hidden_by_somebody_nearer_has_no_box():
+    backdrop = build_backdrop(5, *SIZE)
+    looks = looks_by_chance(np.random.default_rng(1))
+
+    def standing(identity: int, z: float) -> Walker:
+        ahead = backdrop.camera.axes[2] / backdrop.camera.axes[2][2]
+        lane = float(backdrop.camera.place[0] + ahead[0] * z - backdrop.gallery.middle(np.float64(z)))
+        return Walker(identity, looks, 0.0, z, 0.0, 99.0, lane, 0.0, np.zeros(4))
+
+    near, hidden, far = standing(1, 3.0), standing(2, 3.2), standing(3, 7.0)
+    for walkers, seen in (((hidden,), {2}), ((hidden, near), {1}), ((near, far), {1, 3})):
+        _, _, identities = heads_seen(backdrop, people_on(backdrop, walkers, 0.0))
+        assert set(identities.tolist()) == seen
+
+
+def test_without_opencv_the_cure_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(MineHatError, match="OpenCV is missing"):
+        scenes.picture(1, 64, 64)
 
 
 def test_a_film_has_its_truth_beside_it(tmp_path):
