@@ -14,7 +14,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 from minehat.card import ModelCard
 from minehat.doors import run_door
@@ -23,7 +22,7 @@ from minehat.progress import say
 from minehat.voc import read_split
 from minenet.anchors import YOLOV3, Anchors, kmeans_anchors
 from minenet.backbones import BACKBONES, WIDTHS
-from minenet.batches import epoch_order
+from minenet.batches import box_sizes
 from minenet.checkpoint import load_checkpoint
 from minenet.darknet_weights import load_darknet
 from minenet.loss import BOX_LOSSES, LossSettings
@@ -80,7 +79,8 @@ def main(argv: list[str]) -> int:
     card = ModelCard(name=f"helmet-{args.width}", classes=CLASSES, height=args.size, width=args.size,
                      data_sources=tuple(source.name for source in sources))
     args.out.mkdir(parents=True, exist_ok=True)
-    run = Run(network, card, settings, args.out, args.device)
+    val_name = f"{Path(args.val).resolve().name} val" if args.val else ""
+    run = Run(network, card, settings, args.out, args.device, val_name)
     if args.resume:
         run.resume(args.out / "last.pt")
     pictures, parameters = sum(len(s.samples) for s in sources), sum(p.numel() for p in network.parameters())
@@ -118,8 +118,7 @@ def _network(args: argparse.Namespace, sources: list[Source]) -> MineNet:
 def _anchors(args: argparse.Namespace, sources: list[Source]) -> Anchors:
     if args.anchors in ("9", "default"):
         return YOLOV3
-    sizes = [s.boxes[:, 2:] - s.boxes[:, :2] for s in epoch_order(sources, args.seed, 0)]
-    return kmeans_anchors(np.concatenate(sizes).astype(np.float64), 6, args.seed)
+    return kmeans_anchors(box_sizes(sources, args.seed), 6, args.seed)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,11 @@ def epoch_order(sources: Sequence[Source], seed: int, epoch: int) -> list[Sample
     return [drawn[i] for i in rng.permutation(len(drawn))]
 
 
+def box_sizes(sources: Sequence[Source], seed: int) -> np.ndarray:
+    """Widths and heights, float64 [n, 2] pixels, of the boxes of the first epoch: what anchors are made from."""
+    return np.concatenate([s.boxes[:, 2:] - s.boxes[:, :2] for s in epoch_order(sources, seed, 0)]).astype(np.float64)
+
+
 def batches(order: Sequence[Sample], size: int, batch: int, mosaic: float, seed: int,
             epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield (images float32 [N, 3, size, size] RGB 0..1, truths float32 [M, 6]: row of the batch, label,

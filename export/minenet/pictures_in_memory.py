@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -37,7 +38,7 @@ def read_source(text: str, classes: Sequence[str], size: int, split: str = "trai
     folder, share = _folder_and_share(text)
     labelled = read_split(folder, split, classes)
     samples = [_shrunk(one, size) for one in bar(labelled, label=f"reading {folder}")]
-    return Source(folder, samples, share)
+    return Source(Path(folder).resolve().name, samples, share)
 
 
 def _folder_and_share(text: str) -> tuple[str, float]:

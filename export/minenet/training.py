@@ -68,7 +68,8 @@ class Run:
     """One training run in a folder: `last.pt` to resume from, `best.pt` by mAP50, `results.csv`."""
 
     def __init__(self, network: MineNet, card: ModelCard, settings: TrainSettings, out: Path,
-                 device: str) -> None:
+                 device: str, val_name: str = "val") -> None:
+        self.val_name = val_name
         self.network = network.to(device).to(memory_format=torch.channels_last)
         self.card, self.settings, self.out, self.device = card, settings, out, device
         self.optimizer = torch.optim.SGD(_groups(self.network, settings.decay), lr=settings.lr,
@@ -144,7 +145,8 @@ class Run:
         found = evaluate(network, val, self.card, device=self.device, bf16=self.settings.bf16)
         if found.map50 > self.best:
             self.best = found.map50
-            save_checkpoint(self.out / "best.pt", network, self.card)
+            measured = {self.val_name: {"map50": found.map50, "map": found.map}}
+            save_checkpoint(self.out / "best.pt", network, self.card.with_(accuracy=measured))
         return {"map50": found.map50, "map": found.map,
                 **{f"ap50_{name}": value or 0.0 for name, value in found.ap50.items()}}
 
