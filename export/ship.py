@@ -1,6 +1,6 @@
 """Make the checkpoint that is given away: FP16 weights, no training state, sources named in its card.
 
-    python export/ship.py runs/nano/best.pt models/helmet-nano/helmet-nano.pt --source "own CCTV frames 2026, 3,200 labelled"
+    python export/ship.py runs/nano/best.pt models/helmet-nano/helmet-nano.pt --source "our own CCTV frames, 3,200"
 
 The accuracy that best.pt's card holds was measured before rounding to FP16; score the shipped file again with
 export/score.py. Export it with export/to_onnx.py.
