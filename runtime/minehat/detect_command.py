@@ -30,10 +30,9 @@ from .detector import Detector, open_detector
 from .doors import DONE, INTERRUPTED, MENDABLE, SOME_FAILED
 from .drawings import Drawings
 from .errors import MineHatError
-from .inputs import is_url, without_secrets
 from .progress import bar, say
 from .results import Write, check_place, entry_of, results_to
-from .sources import Input, Shot, count_frames, frames_of, listed
+from .sources import Input, Shot, count_frames, frames_of, is_url, listed, without_secrets
 
 MOST_COLUMNS = 4  # classes that the table shows whether they were seen or not
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .errors import MineHatError
-from .inputs import Input, OnError, listed
+from .inputs import Input, OnError, is_url, listed, without_secrets
 from .pictures import read_picture
 from .videos import Shot, read_video, said_frames
 
-__all__ = ["Input", "OnError", "Shot", "count_frames", "frames_of", "listed", "shots"]
+__all__ = ["Input", "OnError", "Shot", "count_frames", "frames_of", "is_url", "listed", "shots",
+           "without_secrets"]
 
 
 def shots(sources: list[str], on_error: OnError) -> Iterator[Shot]:
