@@ -174,12 +174,13 @@ def test_the_machine_has_a_name_cores_and_memory():
 def test_the_demo_takes_plain_pictures_labelled_ones_or_both(tmp_path):
     scenes = tmp_path / "scenes"
     none = material_of(None, scenes, CLASSES)
-    assert (none.calibration, none.labelled, none.shown) == (scenes / "JPEGImages", scenes, ()) and not none.real
+    assert (none.calibration, none.labelled, none.shown) == ((scenes / "JPEGImages",), scenes, ())
+    assert not none.real
     plain = tmp_path / "plain"
     for row in range(9):
         write_picture(plain / f"{row}.jpg", noise_frames(1)[0])
     only = material_of(plain, scenes, CLASSES)
-    assert (only.calibration, only.labelled, len(only.shown)) == (plain, scenes, 8)
+    assert (only.calibration, only.labelled, len(only.shown)) == ((plain,), scenes, 8)
     with pytest.raises(MineHatError, match="no picture"):
         (tmp_path / "empty").mkdir()
         material_of(tmp_path / "empty", scenes, CLASSES)
@@ -189,5 +190,6 @@ def test_the_demo_takes_plain_pictures_labelled_ones_or_both(tmp_path):
 
 def test_the_demo_finds_the_rooms_of_a_data_folder(real_data):
     found = material_of(real_data, Path("scenes"), CLASSES)
-    assert (found.calibration, found.labelled) == (real_data / "mine_frames", real_data / "helmets")
+    assert found.labelled == real_data / "helmets"
+    assert found.calibration == (real_data / "mine_frames", real_data / "helmets/ImageSets/Main/train.txt")
     assert len(found.shown) == 8 and all(path.is_file() for path in found.shown)

@@ -2,16 +2,16 @@
 
 import json
 import re
-import sys
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from minebench.page import Figure, Shown, Story, page_of, size_told
+from minebench.page import Figure, Mark, Shown, Story, page_of, size_told
 from minebench.walk import Step, Walk
 from minehat.errors import MineHatError
 from minehat.pictures import write_picture
 
+EMPTY = "data:image/webp;base64,AA=="
 VOID = {"meta", "img", "br", "link"}
 
 
@@ -27,8 +27,9 @@ def story(**changes):
     told = {"date": "21 November 2026", "seconds": 100.0, "calibrated_on": "mine <frames>", "labelled_told": "val",
             "machine": {"cpu": "cpu", "cores": 2, "memory_gb": 8, "system": "Linux", "python": "3.11", "versions": {}},
             "conf": 0.25, "classes": ("helmet", "head"), "figures": (Figure("51.5", "mAP50", "told"),),
-            "pictures": (Shown("data:image/webp;base64,AA==", "<b>.jpg", (("helmet", 2), ("head", 1)), wide=True),
-                         Shown("data:image/webp;base64,AA==", "empty.jpg", ())),
+            "clip": Shown(EMPTY, "a clip", 96, 54, (("helmet", 2), ("head", 1)), ()),
+            "pictures": (Shown(EMPTY, "<b>.jpg", 64, 48, (("head", 1),), (Mark(1.0, 2.0, 3.0, 4.0, "head", 0.9),)),
+                         Shown(EMPTY, "empty.jpg", 64, 48, (), ())),
             "steps": (Step("Export", "told", "python export/to_onnx.py", 3.0), Step("Engine", "why", left_out=True)),
             "latency": {"models": models, "frames": 60, "frame_size": "1280x720", "longest": 20.0},
             "accuracy": {"models": models, "images": 10}, "engines": (), "engine_note": "not on this platform",
@@ -55,7 +56,7 @@ def test_the_page_is_whole_and_needs_nothing_from_outside():
     parser.feed(page)
     assert parser.open == []
     assert not re.search(r"https?://|<script|<link|@import|url\(", page)
-    assert all(source.startswith("data:") for source in re.findall(r'src="([^"]+)"', page))
+    assert all(source.startswith("data:") for source in re.findall(r'(?:src|href)="([^"]+)"', page))
 
 
 def test_the_page_tells_figures_counts_and_what_was_left_out():
@@ -70,7 +71,7 @@ def test_names_are_escaped():
 
 
 def test_engines_stand_in_a_table():
-    engine = {"name": "helmet.rtx.engine", "tensorrt": "rtx 1.7", "seconds": 12.0, "capabilities": "8.6, 8.9",
+    engine = {"name": "helmet.rtx.engine", "tensorrt": "rtx 1.7", "capabilities": "8.6, 8.9",
               "size": "5 MB", "precisions": "60 int8->int8"}
     page = page_of(story(engines=(engine,)))
     assert "helmet.rtx.engine" in page and "60 int8-&gt;int8" in page
@@ -102,12 +103,13 @@ def test_a_door_may_end_with_a_code_that_is_fine(tmp_path):
     assert Walk(tmp_path, 1).door("Open", "told", "python", "door.py", fine=(0, 3)) == ""
 
 
-def test_found_boxes_are_drawn_into_small_pictures(tmp_path):
+def test_pictures_are_made_small_and_their_boxes_with_them(tmp_path):
     from minebench.shown import shown_pictures
     write_picture(tmp_path / "wide.png", np.full((300, 2000, 3), 90, np.uint8))
     entry = {"source": str(tmp_path / "wide.png"), "width": 2000, "height": 300, "detections": [
         {"box": [100, 50, 400, 250], "score": 0.9, "label": "head"}]}
     (tmp_path / "found.json").write_text(json.dumps({"model": "m", "images": [entry]}))
     shown, = shown_pictures(tmp_path / "found.json", ("helmet", "head"))
-    assert shown.uri.startswith("data:image/webp;base64,") and shown.counts == (("head", 1),)
-    assert sys.getsizeof(shown.uri) < 100_000
+    assert shown.uri.startswith("data:image/webp;base64,") and len(shown.uri) < 100_000
+    assert (shown.width, shown.height, shown.counts) == (640, 96, (("head", 1),))
+    assert shown.marks == (Mark(32.0, 16.0, 96.0, 64.0, "head", 0.9),)

@@ -17,8 +17,8 @@ from .walk import Walk
 
 STEPS = 11
 SCENES, SCENE_SEED, SCENE_SIZE = 32, 1000, (960, 540)
-CLIP_SEED, CLIP_SECONDS = 11, 5.0
-CALIBRATED, SCORED, TIMED = 48, 120, 60  # pictures, frames: enough for a figure, few enough for two cores
+CLIP_SEED, CLIP_SECONDS, CLIP_PEOPLE = 24, 5.0, 4
+CALIBRATED, SCORED, TIMED = 96, 200, 60  # pictures, frames: enough for a figure, few enough for two cores
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def walk_through(root: Path, checkpoint: Path, data: Path | None, out: Path) -> 
 
 def _render(out: Path, data: Path | None) -> Material:
     """A clip, and scenes for what `data` does not hold."""
-    scenes.write_film(out / "clip.mp4", CLIP_SEED, CLIP_SECONDS)
+    scenes.write_film(out / "clip.mp4", CLIP_SEED, CLIP_SECONDS, people=CLIP_PEOPLE)
     drawn = out / "scenes"
     if lacks_labels(data):
         width, height = SCENE_SIZE
@@ -95,7 +95,8 @@ def _render(out: Path, data: Path | None) -> Material:
 
 
 def _quantize(walk: Walk, models: Models, material: Material) -> None:
-    images = ["--images", material.calibration, "--limit", CALIBRATED]
+    sources = [word for source in material.calibration for word in ("--images", source)]
+    images = [*sources, "--limit", CALIBRATED]
     door = ["python", "calib/quantize.py", models.fp32]
     fine = (DONE, SOME_FAILED)  # a picture that cannot be read is named and passed over
     walk.door("FP16", "Weights and sums in half precision, for GPUs.",

@@ -6,11 +6,10 @@ import datetime
 import importlib.metadata
 import os
 import platform
-import re
-from pathlib import Path
 from typing import Any
 
 from minehat.backends.ort import cores
+from minehat.machine import cpu_name
 
 PACKAGES = ("minehat", "numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu", "openvino",
             "tensorrt", "tensorrt-rtx-cu13-bindings")
@@ -18,7 +17,7 @@ PACKAGES = ("minehat", "numpy", "opencv-python-headless", "onnxruntime", "onnxru
 
 def machine() -> dict[str, Any]:
     """What to print beside every figure, as plain values for JSON."""
-    return {"cpu": _cpu_name(), "cores": cores(), "memory_gb": _memory_gb(),
+    return {"cpu": cpu_name(), "cores": cores(), "memory_gb": _memory_gb(),
             "system": f"{platform.system()} {platform.release()} {platform.machine()}",
             "python": platform.python_version(), "versions": _versions(),
             "load": round(os.getloadavg()[0], 2),
@@ -30,15 +29,6 @@ def peak_rss_mb() -> float:
     import resource
     unit = 1 if platform.system() == "Darwin" else 1024  # getrusage counts bytes there, KB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-def _cpu_name() -> str:
-    board = Path("/proc/device-tree/model")  # a Jetson says its name here, and none in cpuinfo
-    if board.is_file():
-        return board.read_text(encoding="utf-8", errors="replace").strip("\0\n ")
-    about = Path("/proc/cpuinfo")
-    named = re.search(r"^model name\s*: (.+)$", about.read_text() if about.is_file() else "", re.MULTILINE)
-    return named.group(1) if named else platform.processor() or platform.machine()
 
 
 def _memory_gb() -> float:

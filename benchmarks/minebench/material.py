@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ SHOWN = 8  # pictures on the page, beside the clip
 class Material:
     """Folders and pictures of one run."""
 
-    calibration: Path  # folder of pictures
+    calibration: tuple[Path, ...]  # folders of pictures, lists of a Pascal VOC split
     calibration_told: str
     labelled: Path  # Pascal VOC folder with a val split
     labelled_told: str
@@ -41,16 +41,25 @@ def material_of(data: Path | None, scenes: Path, classes: Sequence[str]) -> Mate
     """
     if data is None:
         drawn = scenes / "JPEGImages"
-        return Material(drawn, "rendered scenes", scenes, "rendered scenes", tuple(_pictures(drawn)[:SHOWN]), False)
+        return Material((drawn,), "rendered scenes", scenes, "rendered scenes", tuple(_pictures(drawn)[:SHOWN]), False)
     if not data.is_dir():
         raise MineHatError(f"{data} is no folder. Name one with pictures: `make demo DATA=folder`.")
     voc = _voc(data)
     site = next((folder for folder in (data / "mine_frames", data) if _pictures(folder)), None)
     if voc is None and site is None:
         raise MineHatError(f"{data} holds no picture ({', '.join(sorted(SUFFIXES))}) and no Pascal VOC folder.")
-    calibration = site or voc / "JPEGImages"  # type: ignore[operator]
-    return Material(calibration, f"pictures of {calibration.relative_to(data.parent)}", voc or scenes,
-                    f"{voc.name}, val split" if voc else "rendered scenes", _shown(voc, site, classes), True)
+    sources = dict(_calibration(voc, site))
+    return Material(tuple(sources.values()), " and ".join(sources), voc or scenes,
+                    f"{voc.name}, val" if voc else "rendered scenes", _shown(voc, site, classes), True)
+
+
+def _calibration(voc: Path | None, site: Path | None) -> Iterator[tuple[str, Path]]:
+    """Names and places: pictures of the site, and labelled ones, those of the train split where there is one."""
+    if site is not None:
+        yield site.name, site
+    if voc is not None:
+        train = voc / "ImageSets" / "Main" / "train.txt"
+        yield (f"{voc.name} (train)", train) if train.is_file() else (voc.name, voc / "JPEGImages")
 
 
 def _shown(voc: Path | None, site: Path | None, classes: Sequence[str]) -> tuple[Path, ...]:

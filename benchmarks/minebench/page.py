@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,27 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A box that the page draws over a picture, sharp at any size; pixels of the picture."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
 class Shown:
-    """A picture with boxes drawn."""
+    """A picture and what was found in it."""
 
     uri: str  # data:image/...
     name: str
+    width: int  # of the inlined picture, pixels
+    height: int
     counts: tuple[tuple[str, int], ...]  # class name and how many
-    wide: bool = False
+    marks: tuple[Mark, ...]
 
 
 @dataclass(frozen=True)
@@ -46,6 +59,7 @@ class Story:
     conf: float
     classes: tuple[str, ...]
     figures: tuple[Figure, ...]
+    clip: Shown  # its boxes are part of its frames
     pictures: tuple[Shown, ...]
     steps: tuple[Step, ...]
     latency: dict[str, Any]  # of latency.py; each model has `told`, the whole `longest` and `frames`
@@ -66,12 +80,6 @@ def page_of(story: Story) -> str:
                                undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     rooms.filters["percent"] = percent
     return rooms.get_template(TEMPLATE).render(story=story)
-
-
-def inlined(picture: Path) -> str:
-    """A picture file as a data URI."""
-    kind = picture.suffix.lower().lstrip(".").replace("jpg", "jpeg")
-    return f"data:image/{kind};base64,{base64.b64encode(picture.read_bytes()).decode()}"
 
 
 def size_told(count: int) -> str:
