@@ -20,10 +20,10 @@ from onnx import NodeProto, TensorProto
 
 from .graph import Wiring, key_of
 from .qdq import Grid, add_pair, channel_scales, dequantized_weights, integers, quantized, unsigned_grid
-from .stem import fold_stem
+from .stem import fold_stem, widen_input
 
-INTEGER_OPS = frozenset({"Conv", "LeakyRelu", "Add", "Mul", "Concat", "Resize", "MaxPool"})
-SAME_GRID = frozenset({"Resize", "MaxPool"})  # they only move numbers: out as they came in
+SAME_GRID = frozenset({"Resize", "MaxPool", "ReduceMax"})  # they only choose numbers: out as they came in
+INTEGER_OPS = SAME_GRID | {"Conv", "LeakyRelu", "Relu", "Add", "Mul", "Sigmoid", "Concat"}
 LARGEST_BIAS = 2.0**30  # in steps; leaves half of INT32 to the sums
 
 
@@ -39,7 +39,7 @@ def integer_nodes(wiring: Wiring) -> list[NodeProto]:
 
 def write(wiring: Wiring, ranges: Mapping[str, tuple[float, float]]) -> None:
     """Put pairs on all of the body; `ranges` (least, greatest) are those of `tensors_of(wiring)`."""
-    fold_stem(wiring)
+    folded = fold_stem(wiring)
     grids = {name: unsigned_grid(*ranges[name]) for name in tensors_of(wiring)}
     last = {key_of(node) for node in wiring.last_convolutions}
     convolutions = wiring.convolutions
@@ -49,6 +49,8 @@ def write(wiring: Wiring, ranges: Mapping[str, tuple[float, float]]) -> None:
         grids[name] = grids[_origin(wiring, name)]
     for name in paired:
         add_pair(wiring, name, grids[name], wiring.consumers[name])
+    if folded:
+        widen_input(wiring)
     for node in convolutions:
         source = inputs[key_of(node)]
         (_write_last if key_of(node) in last else _write_inner)(wiring, node, source, grids[source])
@@ -59,12 +61,18 @@ def _paired(wiring: Wiring) -> list[str]:
     last = {key_of(node) for node in wiring.last_convolutions}
     touched = [name for node in integer_nodes(wiring)
                for name in (*wiring.activations(node), key_of(node))]
-    return [name for name in dict.fromkeys(touched) if name not in last]
+    return [name for name in dict.fromkeys(touched) if name not in last and not _cut_by_relu(wiring, name)]
+
+
+def _cut_by_relu(wiring: Wiring, name: str) -> bool:
+    """Is a ReLU its only reader? One pair after that serves both: the grid's lower end does the cutting."""
+    readers = wiring.consumers[name]
+    return len(readers) == 1 and readers[0].op_type == "Relu"
 
 
 def _is_integer(wiring: Wiring, node: NodeProto) -> bool:
     constants = [name for name in node.input if name in wiring.initializers]
-    return node.op_type in INTEGER_OPS and (node.op_type in ("Conv", "Resize") or not constants)
+    return node.op_type in INTEGER_OPS and (node.op_type in ("Conv", *SAME_GRID) or not constants)
 
 
 def _moved_from(wiring: Wiring, name: str) -> str | None:

@@ -45,9 +45,9 @@ def half_scales(scales: Array) -> Array:
 
 
 def channel_scales(weights: Array) -> Array:
-    """float32 [out, in, kh, kw] -> [out] float32 symmetric INT8 scales; 1 for channels of zeros."""
+    """float32 [out, in, kh, kw] -> [out] float32 symmetric INT8 scales, small ones for channels of zeros."""
     greatest = np.abs(weights).reshape(len(weights), -1).max(axis=1)
-    return np.where(greatest > 0, greatest / 127, 1).astype(np.float32)
+    return np.where(greatest > 0, greatest / 127, SMALLEST_SCALE).astype(np.float32)
 
 
 def integers(weights: Array, scales: Array) -> Array:
