@@ -12,7 +12,7 @@ from minehat.doors import DONE, SOME_FAILED
 from minehat.engine.library import builder_library
 from minehat.errors import MineHatError
 
-from .material import Material, lacks_labels, material_of
+from .material import Material, material_of, voc_in
 from .walk import Walk
 
 STEPS = 11
@@ -70,6 +70,7 @@ def walk_through(root: Path, checkpoint: Path, data: Path | None, out: Path) -> 
 
     Raises MineHatError naming the step that failed.
     """
+    voc_in(data)  # refuses a folder without pictures before anything is done
     walk, models = Walk(root, STEPS), Models(out)
     walk.door("Export", "The trained checkpoint becomes an ONNX file, after ONNX Runtime and torch were seen to agree.",
               "python", "export/to_onnx.py", checkpoint, models.fp32)
@@ -88,7 +89,7 @@ def _render(out: Path, data: Path | None) -> Material:
     """A clip, and scenes for what `data` does not hold."""
     scenes.write_film(out / "clip.mp4", CLIP_SEED, CLIP_SECONDS, people=CLIP_PEOPLE)
     drawn = out / "scenes"
-    if lacks_labels(data):
+    if voc_in(data) is None:
         width, height = SCENE_SIZE
         scenes.write_pictures(drawn, SCENES, SCENE_SEED, width=width, height=height)
     return material_of(data, drawn, scenes.CLASSES)

@@ -27,9 +27,16 @@ class Material:
     real: bool  # whether any of this is photographs
 
 
-def lacks_labels(data: Path | None) -> bool:
-    """Whether a folder of the user's holds nothing to score on."""
-    return data is None or _voc(data) is None
+def voc_in(data: Path | None) -> Path | None:
+    """The Pascal VOC folder of a folder of the user's, or None. Raises MineHatError where it holds no picture."""
+    if data is None:
+        return None
+    if not data.is_dir():
+        raise MineHatError(f"{data} is no folder. Name one with pictures: `make demo DATA=folder`.")
+    found = [folder for folder in (data, data / "helmets") if (folder / "ImageSets/Main/val.txt").is_file()]
+    if not found and _site_in(data) is None:
+        raise MineHatError(f"{data} holds no picture ({', '.join(sorted(SUFFIXES))}) and no Pascal VOC folder.")
+    return found[0] if found else None
 
 
 def material_of(data: Path | None, scenes: Path, classes: Sequence[str]) -> Material:
@@ -42,12 +49,7 @@ def material_of(data: Path | None, scenes: Path, classes: Sequence[str]) -> Mate
     if data is None:
         drawn = scenes / "JPEGImages"
         return Material((drawn,), "rendered scenes", scenes, "rendered scenes", tuple(_pictures(drawn)[:SHOWN]), False)
-    if not data.is_dir():
-        raise MineHatError(f"{data} is no folder. Name one with pictures: `make demo DATA=folder`.")
-    voc = _voc(data)
-    site = next((folder for folder in (data / "mine_frames", data) if _pictures(folder)), None)
-    if voc is None and site is None:
-        raise MineHatError(f"{data} holds no picture ({', '.join(sorted(SUFFIXES))}) and no Pascal VOC folder.")
+    voc, site = voc_in(data), _site_in(data)
     sources = dict(_calibration(voc, site))
     return Material(tuple(sources.values()), " and ".join(sources), voc or scenes,
                     f"{voc.name}, val" if voc else "rendered scenes", _shown(voc, site, classes), True)
@@ -66,17 +68,18 @@ def _shown(voc: Path | None, site: Path | None, classes: Sequence[str]) -> tuple
     """Pictures with most to see: bare heads among the labelled ones, then some of the site."""
     chosen: list[Path] = []
     if voc is not None:
-        whole = [truth for truth in read_split(voc, "val", classes) if truth.window is None]
+        labelled = read_split(voc, "val", classes)
+        whole = [truth for truth in labelled if truth.window is None]
         busy = [truth.path for truth in whole if len(set(truth.labels.tolist())) > 1 and len(truth.labels) < 9]
-        chosen = spread(busy or [truth.path for truth in whole], SHOWN - 3 if site else SHOWN)
+        chosen = spread(busy or [truth.path for truth in whole or labelled], SHOWN - 3 if site else SHOWN)
     if site is not None:
         chosen += spread(_pictures(site), SHOWN - len(chosen))
     return tuple(chosen)
 
 
-def _voc(data: Path) -> Path | None:
-    return next((folder for folder in (data, data / "helmets")
-                 if (folder / "ImageSets" / "Main" / "val.txt").is_file()), None)
+def _site_in(data: Path) -> Path | None:
+    """The folder of pictures without labels."""
+    return next((folder for folder in (data / "mine_frames", data) if _pictures(folder)), None)
 
 
 def _pictures(folder: Path) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ class Story:
     classes: tuple[str, ...]
     figures: tuple[Figure, ...]
     clip: Shown  # its boxes are part of its frames
-    pictures: tuple[Shown, ...]
+    pictures: tuple[Shown, ...]  # at least one
     steps: tuple[Step, ...]
     latency: dict[str, Any]  # of latency.py; each model has `told`, the whole `longest` and `frames`
     accuracy: dict[str, Any]  # of accuracy.py; each model has `told`
@@ -68,6 +69,11 @@ class Story:
     engine_note: str  # what they were built for, or why there is none
     files: tuple[dict[str, str], ...]  # name, told, size
     notes: tuple[str, ...]
+
+    @property
+    def aspect(self) -> float:
+        """Width over height of the frames around the pictures: what most of them have."""
+        return statistics.median(shown.width / shown.height for shown in self.pictures)
 
 
 def page_of(story: Story) -> str:

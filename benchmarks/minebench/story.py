@@ -47,7 +47,8 @@ def _figures(outcome: Outcome, latency: dict[str, Any], accuracy: dict[str, Any]
     full, small = accuracy["models"][0], accuracy["models"][-1]
     lost = 100 * (full["map50"] - small["map50"])
     sizes = [path.stat().st_size for path in (outcome.models.fp32, outcome.models.int8_cpu)]
-    return (Figure(percent(small["recall"]["head"]), "%", "of the bare heads found in INT8, at the card's threshold"),
+    where = outcome.material.labelled_told
+    return (Figure(percent(small["recall"]["head"]), "%", f"of the bare heads found in INT8 ({where})"),
             Figure(percent(small["map50"]), "mAP50", f"accuracy in INT8, {abs(lost):.1f} points "
                    f"{'below' if lost > 0 else 'above'} FP32"),
             Figure(f"{fast['stages']['whole']['p50']:.1f}", "ms", "a frame on this CPU in INT8, with "
@@ -93,7 +94,7 @@ def _notes(outcome: Outcome) -> tuple[str, ...]:
              "relies on an alarm.",
              f"Accuracy is of {scored} pictures ({material.labelled_told}); a difference of a point or two between "
              "models may be chance on so few.",
-             "Accuracy of all four files was measured with ONNX Runtime on the CPU. TensorRT rounds a little otherwise.",
+             "Accuracy of all four files was measured with ONNX Runtime on the CPU; TensorRT rounds otherwise.",
              "Times are of this machine, as busy as it was. The ratio between models holds better than milliseconds.",
              f"INT8 was calibrated on at most {CALIBRATED} pictures to keep this run short. "
              "For a site, give it a few hundred frames of every camera."]

@@ -76,8 +76,9 @@ class Walk:
         raise MineHatError(line) if ended.returncode == MENDABLE else RuntimeError(line)
 
     def _as_typed(self, words: Sequence[str]) -> str:
-        """The command with paths from the project's folder on, where they lie in it."""
         return shlex.join(self._from_root(word) for word in words)
 
     def _from_root(self, word: str) -> str:
-        return os.path.relpath(word, self._root) if os.path.isabs(word) else word
+        """A path as one would type it in the project's folder, where it lies in it or beside it."""
+        nearby = os.path.isabs(word) and Path(word).is_relative_to(self._root.parent)
+        return os.path.relpath(word, self._root) if nearby else word
