@@ -73,6 +73,7 @@ def _check(args: argparse.Namespace, wish: Wish) -> None:
 
 def _table(out: Path, wish: Wish, squares: Squares, made: Made, seconds: float) -> str:
     floats = ", ".join(f"{count} {kind}" for kind, count in made.floats.items()) or "nothing"
+    remark = ", before the FP16 pass (ONNX Runtime < 1.30 misrounds FP16)" if made.before_fp16 else ""
     rows = [
         ("file", f"{out}, {wish.name}"),
         ("size", f"{made.bytes_before / 1e6:.1f} -> {made.bytes_after / 1e6:.1f} MB"),
@@ -81,7 +82,7 @@ def _table(out: Path, wish: Wish, squares: Squares, made: Made, seconds: float) 
         ("Q / DQ / casts", f"{made.pairs} / {made.dequantizers} / {made.casts}"),
         ("left in float", f"{floats}; decode ({made.decode} nodes, FP32)"),
         ("against FP32", f"boxes {made.drift.boxes:.3f} px, scores {made.drift.scores:.1e}, score SQNR "
-                         f"{made.drift.sqnr:.1f} dB over {made.drift.pictures} pictures"),
+                         f"{made.drift.sqnr:.1f} dB over {made.drift.pictures} pictures{remark}"),
         ("time", f"{seconds:.0f} s"),
     ]
     return "\n".join(f"{name:<15} {text}" for name, text in rows)

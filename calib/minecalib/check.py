@@ -53,7 +53,7 @@ def check_valid(path: str | Path, parent: ModelProto) -> None:
             raise AssertionError("inputs or outputs changed their names or types on the way")
 
 
-def drift(parent: ModelProto | Path, child: Path, batches: Iterable[npt.NDArray[np.float32]]) -> Drift:
+def drift(parent: ModelProto | Path, child: ModelProto | Path, batches: Iterable[npt.NDArray[np.float32]]) -> Drift:
     """Run both models on the batches (float32 [1, 3, H, W]). Raises MineHatError for answers that are not finite."""
     parent_session, child_session = session_of(parent), session_of(child)
     boxes, scores, signal, noise = [], [], 0.0, 0.0

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 from minehat.errors import MineHatError
 from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
@@ -62,11 +64,11 @@ class Wiring:
         """The node's inputs that depend on the picture."""
         return [name for name in node.input if name and name not in self.initializers]
 
-    def array(self, name: str) -> np.ndarray:
+    def array(self, name: str) -> npt.NDArray[Any]:
         """An initializer's values."""
         return numpy_helper.to_array(self.initializers[name])
 
-    def set_array(self, name: str, values: np.ndarray) -> str:
+    def set_array(self, name: str, values: npt.ArrayLike) -> str:
         """Add an initializer, or give one new values; returns its name."""
         tensor = numpy_helper.from_array(np.asarray(values), name)
         if name in self.initializers:
@@ -76,7 +78,7 @@ class Wiring:
             self.initializers[name] = self.graph.initializer[-1]
         return name
 
-    def add(self, op_type: str, inputs: Iterable[str], output: str, **attributes: object) -> str:
+    def add(self, op_type: str, inputs: Iterable[str], output: str, **attributes: Any) -> str:
         """Add a node anywhere (`finish` puts nodes in order); returns its output's name."""
         self.graph.node.append(helper.make_node(op_type, list(inputs), [output], output, **attributes))
         return output

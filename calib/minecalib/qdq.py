@@ -27,7 +27,7 @@ class Grid:
 
 def signed_grid(magnitude: float) -> Grid:
     """Symmetric INT8 for -magnitude..magnitude; the scale survives a cast to FP16 unchanged."""
-    return Grid(np.float32(half_scales(np.float32(magnitude / 127))), np.int8(0))
+    return Grid(np.float32(half_scales(magnitude / 127)), np.int8(0))
 
 
 def unsigned_grid(low: float, high: float) -> Grid:
@@ -36,12 +36,13 @@ def unsigned_grid(low: float, high: float) -> Grid:
     return Grid(scale, np.uint8(np.clip(np.rint(-low / scale), 0, 255)))
 
 
-def half_scales(scales: Array) -> Array:
+def half_scales(scales: npt.ArrayLike) -> Array:
     """float32 scales rounded to what FP16 can hold, none below its least normal number."""
-    if np.max(scales) > np.finfo(np.float16).max:
-        raise MineHatError(f"a range needs the scale {np.max(scales):g}, which FP16 cannot hold. "
+    wanted = np.asarray(scales, np.float32)
+    if wanted.max() > np.finfo(np.float16).max:
+        raise MineHatError(f"a range needs the scale {wanted.max():g}, which FP16 cannot hold. "
                            "Try `--method percentile`, or train again with weight decay.")
-    return np.maximum(scales.astype(np.float16).astype(np.float32), SMALLEST_SCALE)
+    return np.maximum(wanted.astype(np.float16).astype(np.float32), SMALLEST_SCALE)
 
 
 def channel_scales(weights: Array) -> Array:

@@ -81,8 +81,8 @@ def count(values: Array, low: float, high: float) -> Array:
     import cv2
     top = float(np.nextafter(np.float32(high), np.float32(np.inf)))  # OpenCV leaves the upper edge out
     pieces = np.array_split(values.reshape(-1), 1 + values.size // 2**23)  # it counts in float32
-    return sum(cv2.calcHist([piece], [0], None, [BINS], [low, top]).ravel().astype(np.int64)
-               for piece in pieces)
+    counted = [cv2.calcHist([piece], [0], None, [BINS], [low, top]).ravel() for piece in pieces]
+    return np.sum(counted, axis=0, dtype=np.int64)
 
 
 def two_sided(histogram: Histogram, clipping: Clipping) -> tuple[float, float]:
@@ -154,7 +154,7 @@ def _least_squares(histogram: Histogram, steps: int) -> tuple[float, float]:
         """[k] candidates -> [k] squared error."""
         rounding = (high - low) ** 2 / (12 * steps**2)
         clipped = centres - np.clip(centres, low[:, None], high[:, None])
-        return (counts * (clipped**2 + rounding[:, None])).sum(axis=1)
+        return np.asarray((clipped**2 + rounding[:, None]) @ counts)
 
     shares = np.linspace(0.02, 1.0, 99)
     low, high = min(histogram.low, 0.0), max(histogram.high, 0.0)

@@ -93,8 +93,8 @@ def _is_square(wiring: Wiring, node: NodeProto, stride: int) -> bool:
     if node.op_type != "Conv" or wiring.array(node.input[1]).shape[2:] != (3, 3):
         return False
     given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-    return (given.get("group", 1) == 1 and given.get("strides", [1, 1]) == [stride] * 2
-            and given.get("dilations", [1, 1]) == [1, 1] and given.get("pads", [0] * 4) == [1] * 4)
+    return bool(given.get("group", 1) == 1 and given.get("strides", [1, 1]) == [stride] * 2
+                and given.get("dilations", [1, 1]) == [1, 1] and given.get("pads", [0] * 4) == [1] * 4)
 
 
 def _set_window(node: NodeProto, kernel: int, stride: int, pads: list[int]) -> None:
