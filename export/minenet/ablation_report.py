@@ -14,15 +14,13 @@ HEADER = ("row", "mAP50", "spread", "seeds", "ms", "FPS", "paper: mAP", "ms", "F
 
 @dataclass(frozen=True)
 class Figures:
-    """A row's figures, ours and the paper's. mAP in percent."""
+    """A row's figures beside the paper's. mAP in percent."""
 
-    row: str
+    row: Row  # with what the paper prints
     map50: float  # mean over the seeds
     spread: float | None  # standard deviation over the seeds; None with one seed
     seeds: int
     ms: float  # a picture, batch 1
-    paper_map: float
-    paper_ms: float | None
 
     @property
     def fps(self) -> float:
@@ -30,17 +28,18 @@ class Figures:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; mAP as fractions, as all doors print them."""
-        return {"row": self.row, "map50": round(self.map50 / 100, 5),
+        return {"row": self.row.label, "map50": round(self.map50 / 100, 5),
                 "spread": None if self.spread is None else round(self.spread / 100, 5), "seeds": self.seeds,
                 "ms": round(self.ms, 3), "fps": round(self.fps, 2),
-                "paper": {"map50": round(self.paper_map / 100, 3), "ms": self.paper_ms}}
+                "paper": {"map50": round(self.row.paper_map / 100, 3), "ms": self.row.paper_ms,
+                          "fps": self.row.paper_fps}}
 
 
 def figures_of(row: Row, found: Sequence[float], ms: float) -> Figures:
     """`found`: the mAP50 (0..1) of each seed."""
     percents = [100 * share for share in found]
-    return Figures(row.label, statistics.mean(percents), statistics.stdev(percents) if len(percents) > 1 else None,
-                   len(percents), ms, row.paper_map, row.paper_ms)
+    return Figures(row, statistics.mean(percents), statistics.stdev(percents) if len(percents) > 1 else None,
+                   len(percents), ms)
 
 
 def page_of(tables: Mapping[str, Sequence[Figures]], plan: Plan, command: str, machine: Mapping[str, Any]) -> str:
@@ -60,9 +59,9 @@ def page_of(tables: Mapping[str, Sequence[Figures]], plan: Plan, command: str, m
 
 
 def _cells(one: Figures) -> list[str]:
-    paper = ["-", "-"] if one.paper_ms is None else [f"{one.paper_ms:g}", f"{1000 / one.paper_ms:.0f}"]
-    return [one.row, f"{one.map50:.1f}", "-" if one.spread is None else f"{one.spread:.1f}", str(one.seeds),
-            f"{one.ms:.1f}", f"{one.fps:.1f}", f"{one.paper_map:.1f}", *paper]
+    paper = ["-" if figure is None else str(figure) for figure in (one.row.paper_ms, one.row.paper_fps)]
+    return [one.row.label, f"{one.map50:.1f}", "-" if one.spread is None else f"{one.spread:.1f}", str(one.seeds),
+            f"{one.ms:.1f}", f"{one.fps:.1f}", f"{one.row.paper_map:.1f}", *paper]
 
 
 def _line(cells: Sequence[str]) -> str:

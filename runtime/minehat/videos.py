@@ -33,16 +33,16 @@ class Shot:
 def read_video(one: Input) -> Iterator[Shot]:
     """Its frames. Raises MineHatError when it cannot be opened, or after the last good frame of a video
     or camera that stops early."""
-    capture = _opened(one)
+    capture = open_capture(one)
     try:
-        expected, fps = _promised(capture)
+        expected, fps = promised(capture)
         count, begun = 0, 0.0
         while True:
             good, frame = capture.read()
             if not good:
                 break
             begun = begun or time.monotonic()
-            seconds = time.monotonic() - begun if one.is_camera else _stamp(capture, count, fps)
+            seconds = time.monotonic() - begun if one.is_camera else frame_seconds(capture, count, fps)
             yield Shot(one.name, frame, count, round(seconds, 3), fps)
             count += 1
     finally:
@@ -53,16 +53,17 @@ def read_video(one: Input) -> Iterator[Shot]:
 def said_frames(one: Input) -> int:
     """How many frames a video says it has; 0 where it does not say, 1 where it cannot be opened."""
     try:
-        capture = _opened(one)
+        capture = open_capture(one)
     except MineHatError:
         return 1
     try:
-        return _promised(capture)[0]
+        return promised(capture)[0]
     finally:
         capture.release()
 
 
-def _opened(one: Input) -> Any:
+def open_capture(one: Input) -> Any:
+    """OpenCV's capture, to be released by the caller. Raises MineHatError when it cannot be opened."""
     cv2 = _quiet_cv2()
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_MS]
     # An absolute path, for libav takes what stands before a colon in a bare name for a protocol.
@@ -92,14 +93,14 @@ def _unopened(one: Input) -> str:
     return f"{one.name} cannot be opened as a video: it is cut short, or no picture or video at all."
 
 
-def _promised(capture: Any) -> tuple[int, float]:
+def promised(capture: Any) -> tuple[int, float]:
     """How many frames the container speaks of (0: it does not), and how many a second."""
     cv2 = _quiet_cv2()
     count, fps = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
     return int(count) if 0 < count < 1e9 else 0, fps if 0 < fps <= MOST_FPS else 25.0
 
 
-def _stamp(capture: Any, index: int, fps: float) -> float:
+def frame_seconds(capture: Any, index: int, fps: float) -> float:
     """Seconds of the frame just read; by its number where the container gives no time."""
     stamp: float = capture.get(load_cv2("read videos").CAP_PROP_POS_MSEC) / 1000
     return stamp if stamp > 0 else index / fps
