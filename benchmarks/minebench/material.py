@@ -52,7 +52,7 @@ def material_of(data: Path | None, scenes: Path, classes: Sequence[str]) -> Mate
     voc, site = voc_in(data), _site_in(data)
     sources = dict(_calibration(voc, site))
     return Material(tuple(sources.values()), " and ".join(sources), voc or scenes,
-                    f"{voc.name}, val" if voc else "rendered scenes", _shown(voc, site, classes), True)
+                    f"{voc.name} val" if voc else "rendered scenes", _shown(voc, site, classes), True)
 
 
 def _calibration(voc: Path | None, site: Path | None) -> Iterator[tuple[str, Path]]:
@@ -61,7 +61,7 @@ def _calibration(voc: Path | None, site: Path | None) -> Iterator[tuple[str, Pat
         yield site.name, site
     if voc is not None:
         train = voc / "ImageSets" / "Main" / "train.txt"
-        yield (f"{voc.name} (train)", train) if train.is_file() else (voc.name, voc / "JPEGImages")
+        yield (f"{voc.name} train", train) if train.is_file() else (voc.name, voc / "JPEGImages")
 
 
 def _shown(voc: Path | None, site: Path | None, classes: Sequence[str]) -> tuple[Path, ...]:

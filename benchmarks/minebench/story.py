@@ -52,7 +52,7 @@ def _figures(outcome: Outcome, latency: dict[str, Any], accuracy: dict[str, Any]
             Figure(percent(small["map50"]), "mAP50", f"accuracy in INT8, {abs(lost):.1f} points "
                    f"{'below' if lost > 0 else 'above'} FP32"),
             Figure(f"{fast['stages']['whole']['p50']:.1f}", "ms", "a frame on this CPU in INT8, with "
-                   f"{slow['cpu_ms']['p50'] / fast['cpu_ms']['p50']:.1f}× less CPU time than FP32"),
+                   f"{slow['cpu_ms']['p50'] / fast['cpu_ms']['p50']:.2f}× less CPU time than FP32"),
             Figure(size_told(sizes[1]).split()[0], size_told(sizes[1]).split()[1],
                    f"the INT8 file, from {size_told(sizes[0])} in FP32"))
 

@@ -130,5 +130,5 @@ def _load_pycocotools() -> tuple[Any, Any]:
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
     except ModuleNotFoundError as exc:
-        raise missing("pycocotools", "score detections", "`pip install pycocotools`.") from exc
+        raise missing("pycocotools", "score detections", "`pip install 'minehat[bench]'`.") from exc
     return COCO, COCOeval
