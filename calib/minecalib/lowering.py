@@ -77,7 +77,12 @@ def lower(source: Path, card: ModelCard, wish: Wish, squares: Squares, out: Path
     """
     parent = open_model(str(source))
     _check_contract(source, parent, card)
-    wiring = Wiring(open_model(str(source)))
+    with written_whole(out) as scratch:  # opened first: a folder that is not ours is told before the long walk
+        return _lower_into(scratch, source, parent, card, wish, squares)
+
+
+def _lower_into(scratch: Path, source: Path, parent: ModelProto, card: ModelCard, wish: Wish, squares: Squares) -> Made:
+    wiring = Wiring(_copy(parent))
     histograms = _gather(wiring, wish, squares)
     floats = _left_in_float(wiring, wish)
     if wish.needs_ranges:
@@ -86,14 +91,13 @@ def lower(source: Path, card: ModelCard, wish: Wish, squares: Squares, out: Path
     before_fp16 = _copy(wiring.model) if wish.precision == "int8+fp16" and not rounds_halves() else None
     casts = to_fp16(wiring) if "fp16" in wish.precision else 0
     _write_metadata(wiring.model, wish, squares, card.with_(precision=wish.name, parent_sha256=sha256_of(source)))
-    with written_whole(out) as scratch:
-        onnx.save(wiring.model, str(scratch))
-        check_valid(scratch, parent)
-        session_of(scratch)
-        found = drift(parent, before_fp16 or scratch, _compared(squares, card))
+    onnx.save(wiring.model, str(scratch))
+    check_valid(scratch, parent)
+    session_of(scratch)
+    found = drift(parent, before_fp16 or scratch, _compared(squares, card))
     counts = Counter(node.op_type for node in wiring.graph.node)
     return Made(len(histograms), counts["QuantizeLinear"], counts["DequantizeLinear"], casts, floats,
-                len(wiring.decode), found, before_fp16 is not None, source.stat().st_size, out.stat().st_size)
+                len(wiring.decode), found, before_fp16 is not None, source.stat().st_size, scratch.stat().st_size)
 
 
 def _copy(model: ModelProto) -> ModelProto:

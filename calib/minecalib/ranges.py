@@ -82,7 +82,7 @@ def count(values: Array, low: float, high: float) -> Array:
     top = float(np.nextafter(np.float32(high), np.float32(np.inf)))  # OpenCV leaves the upper edge out
     pieces = np.array_split(values.reshape(-1), 1 + values.size // 2**23)  # it counts in float32
     counted = [cv2.calcHist([piece], [0], None, [BINS], [low, top]).ravel() for piece in pieces]
-    return np.sum(counted, axis=0, dtype=np.int64)
+    return np.asarray(np.sum(counted, axis=0, dtype=np.int64))
 
 
 def two_sided(histogram: Histogram, clipping: Clipping) -> tuple[float, float]:
