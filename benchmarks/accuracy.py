@@ -18,9 +18,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from minebench.accuracy import score_models, show
+from minebench.accuracy import keep, score_models, show
 from minebench.arguments import parser_of, positive
 from minehat.doors import DONE, run_door
+from minehat.errors import MineHatError
 from minehat.files import write_whole
 
 
@@ -28,6 +29,8 @@ def main(argv: Sequence[str]) -> int:
     asked = _arguments(argv)
     results = score_models(asked.models, asked.data, asked.split, asked.limit, asked.threads)
     show(results)
+    if asked.keep:
+        keep(results, f"{asked.data.resolve().name} {asked.split}")
     report = {**results[0].score.to_json(), "data": asked.data.resolve().name, "split": asked.split,
               "models": [result.to_json() for result in results]}
     if asked.json:
@@ -44,8 +47,13 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
                         help="of ImageSets/Main/NAME.txt (default: %(default)s)")
     parser.add_argument("--limit", type=positive, metavar="N", help="only N pictures, spread over the split")
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of each model")
+    parser.add_argument("--keep", action="store_true",
+                        help="write the scores into the models' own cards (ONNX files; not with --limit)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON here too")
-    return parser.parse_args(argv)
+    asked = parser.parse_args(argv)
+    if asked.keep and asked.limit:
+        raise MineHatError("--keep wants the whole split: leave --limit away.")
+    return asked
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from minebench.compare import compare, pairs
 from minebench.latency import STAGES, percentiles, race
 from minebench.machine import machine, peak_rss_mb
 from minebench.material import material_of
+from minehat.card import read_card
 from minehat.errors import MineHatError
 from minehat.pictures import write_picture
 from tiny import noise_frames, tiny_onnx
@@ -148,6 +149,20 @@ def test_a_model_finds_again_all_that_it_found(model, tmp_path):
     assert line["models"][0]["map50"] == line["models"][1]["map50"]
     assert "mAP50" in ended.stderr
     assert score_models([model], data, "val", limit=2)[0].score.images == 2
+
+
+def test_kept_scores_travel_in_the_model_s_own_card(model, tmp_path):
+    data = voc_of_own_findings(model, tmp_path / "own")
+    copy = tmp_path / "copy.onnx"
+    copy.write_bytes(model.read_bytes())
+    ended = door("accuracy", copy, "--data", data, "--keep")
+    assert ended.returncode == 0, ended.stderr
+    line = json.loads(ended.stdout.splitlines()[-1])
+    assert read_card(model).accuracy == {}
+    assert read_card(copy).accuracy["own val"]["map50"] == line["map50"]
+    assert read_card(copy).accuracy["own val"]["recall_head"] == 1
+    refused = door("accuracy", copy, "--data", data, "--keep", "--limit", 1)
+    assert refused.returncode == 2 and "--limit" in refused.stderr
 
 
 def test_a_split_that_is_not_there_ends_in_one_line_and_code_2(model, tmp_path):

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import minehat
+from minehat.card import KEY, read_card
 from minehat.detections import Detections
-from minehat.errors import MineHatError
+from minehat.errors import MineHatError, missing
+from minehat.files import written_whole
 from minehat.progress import bar
 from minehat.scoring import Score, score
 from minehat.voc import read_split
@@ -25,6 +27,7 @@ LOWEST_CONF = 0.001  # low enough for the tail of the precision curve
 class Scored:
     """One model's score."""
 
+    path: Path
     model: str  # file name, or path where two share the name
     precision: str
     size: str  # of the input, WxH
@@ -54,9 +57,31 @@ def score_models(models: Sequence[Path], data: Path, split: str, limit: int | No
             frame = truth.read()
             for seen, detector in zip(found, detectors, strict=True):
                 seen.append(detector(frame))
-        return [Scored(name, detector.card.precision, detector.card.size_text, detector.card.conf,
+        return [Scored(path, name, detector.card.precision, detector.card.size_text, detector.card.conf,
                        score(seen, truths, classes, detector.card.conf))
-                for name, detector, seen in zip(names_of(models), detectors, found, strict=True)]
+                for path, name, detector, seen in zip(models, names_of(models), detectors, found, strict=True)]
+
+
+def keep(results: Sequence[Scored], data_set: str) -> None:
+    """Write each ONNX model's score into its own card, under the data set's name; its hash changes with it.
+
+    Raises MineHatError for an engine, whose card is sealed by its builder.
+    """
+    onnx = _load_onnx()
+    for result in results:
+        if result.path.suffix != ".onnx":
+            raise MineHatError(f"{result.path}: --keep writes into ONNX files only. Keep the score in the file that the "
+                               "engine was built from, then build again.")
+        model = onnx.load(result.path)
+        entry = next((prop for prop in model.metadata_props if prop.key == KEY), None)
+        if entry is None:
+            raise MineHatError(f"{result.path} carries no card to write into. Export it with export/to_onnx.py.")
+        card = read_card(result.path)
+        measured = {"map50": result.score.map50, "map": result.score.map,
+                    **{f"recall_{name}": share for name, share in result.score.recall.items() if share is not None}}
+        entry.value = card.with_(accuracy={**card.accuracy, data_set: measured}).to_json()
+        with written_whole(result.path) as scratch:
+            onnx.save(model, scratch)
 
 
 def spread(items: Sequence[Any], limit: int | None) -> list[Any]:
@@ -93,3 +118,11 @@ def _common_classes(models: Sequence[Path], detectors: Sequence[Any]) -> tuple[s
             raise MineHatError(f"{model} knows {', '.join(detector.card.classes)}, but {models[0]} knows "
                                f"{', '.join(classes)}. Score them in separate runs.")
     return classes
+
+
+def _load_onnx() -> Any:
+    try:
+        import onnx
+    except ModuleNotFoundError as exc:
+        raise missing("onnx", "write into a model's card", "`pip install onnx`.") from exc
+    return onnx
