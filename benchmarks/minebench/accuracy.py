@@ -70,8 +70,8 @@ def keep(results: Sequence[Scored], data_set: str) -> None:
     onnx = _load_onnx()
     for result in results:
         if result.path.suffix != ".onnx":
-            raise MineHatError(f"{result.path}: --keep writes into ONNX files only. Keep the score in the file that the "
-                               "engine was built from, then build again.")
+            raise MineHatError(f"{result.path}: --keep writes into ONNX files only. Keep the score in the file that "
+                               "the engine was built from, then build again.")
         model = onnx.load(result.path)
         entry = next((prop for prop in model.metadata_props if prop.key == KEY), None)
         if entry is None:
