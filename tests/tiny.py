@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -36,7 +38,15 @@ def noise_frames(count: int = 3, height: int = 120, width: int = 160) -> list[np
 
 
 def tiny_onnx(folder: Path, size: int = 96) -> Path:
-    """An exported nano of random weights for squares of `size` pixels."""
+    """An exported nano of random weights for squares of `size` pixels; exported once a test run."""
     path = folder / "tiny.onnx"
-    export_onnx(tiny_network(), tiny_card(size), path, noise_frames())
+    path.write_bytes(_exported(size))
     return path
+
+
+@cache
+def _exported(size: int) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "tiny.onnx"
+        export_onnx(tiny_network(), tiny_card(size), path, noise_frames())
+        return path.read_bytes()

@@ -90,7 +90,8 @@ def _lower_into(scratch: Path, source: Path, parent: ModelProto, card: ModelCard
         wiring.finish()
     before_fp16 = _copy(wiring.model) if wish.precision == "int8+fp16" and not rounds_halves() else None
     casts = to_fp16(wiring) if "fp16" in wish.precision else 0
-    _write_metadata(wiring.model, wish, squares, card.with_(precision=wish.name, parent_sha256=sha256_of(source)))
+    made = card.with_(precision=wish.name, parent_sha256=sha256_of(source), accuracy={})  # its own, not its parent's
+    _write_metadata(wiring.model, wish, squares, made)
     onnx.save(wiring.model, str(scratch))
     check_valid(scratch, parent)
     session_of(scratch)

@@ -42,7 +42,6 @@ class Rules:
 
 
 
-
 @dataclass(frozen=True)
 class History:
     """What the judge remembers of one source between frames."""
