@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minehat import ModelCard, Placement, as_input, letterbox, place
+from minehat import MineHatError, ModelCard, Placement, as_input, letterbox, place
 from numpy.testing import assert_allclose, assert_array_equal
 
 SIDES = st.integers(1, 4000)
@@ -107,3 +107,28 @@ def test_usual_input_is_exactly_a_255th():
     out = np.empty((3, 32, 32), np.float32)
     assert as_input(square, ModelCard("x", ("helmet",), 32, 32), out) is out
     assert_array_equal(out, square[..., ::-1].transpose(2, 0, 1) * np.float32(1 / 255))
+
+
+@pytest.mark.parametrize(("frame", "words"), [
+    (np.zeros((40, 60), np.uint8), r"uint8 \[40, 60\].*COLOR_GRAY2BGR"),
+    (np.zeros((40, 60, 1), np.uint8), r"\[40, 60, 1\].*COLOR_GRAY2BGR"),
+    (np.zeros((40, 60, 4), np.uint8), r"\[40, 60, 4\].*COLOR_BGRA2BGR"),
+    (np.zeros((40, 60, 3), np.float32), r"float32 \[40, 60, 3\].*astype"),
+    (np.zeros((40, 60), np.uint16), r"uint16 \[40, 60\].*astype"),
+    (np.zeros((0, 60, 3), np.uint8), "empty"),
+    (None, "found NoneType"),
+])
+def test_what_is_no_bgr_frame_is_refused_and_never_answered_with_the_frame_before(frame, words):
+    square, _ = letterbox(np.full((32, 32, 3), 200, np.uint8), 32, 32)
+    before = square.copy()
+    with pytest.raises(MineHatError, match=words):
+        letterbox(frame, 32, 32, out=square)
+    assert_array_equal(square, before)
+
+
+@pytest.mark.parametrize("view", [np.s_[::-1], np.s_[:, ::-1], np.s_[..., ::-1], np.s_[::2, 3:50]])
+def test_views_of_frames_are_written_into_the_memory_given(view):
+    frame = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)[view]
+    square = np.zeros((32, 32, 3), np.uint8)
+    letterbox(frame, 32, 32, out=square)
+    assert_array_equal(square, letterbox(frame.copy(), 32, 32)[0])

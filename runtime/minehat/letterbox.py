@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .card import ModelCard
+from .errors import MineHatError
 from .guests import load_cv2
 
 Array = npt.NDArray[Any]
@@ -68,8 +69,9 @@ def letterbox(frame: Array, height: int, width: int, pad: int = 114,
     """uint8 [h, w, 3] BGR frame -> (uint8 [height, width, 3] BGR square, its placement).
 
     Bilinear as OpenCV's INTER_LINEAR; the rest of the square is grey `pad`. Writes into `out` when it
-    is given.
+    is given. Raises MineHatError for what is no such frame.
     """
+    _check_frame(frame)
     cv2 = load_cv2("resize frames")
     placement = place(frame.shape[0], frame.shape[1], height, width)
     square = np.empty((height, width, 3), np.uint8) if out is None else out
@@ -80,6 +82,19 @@ def letterbox(frame: Array, height: int, width: int, pad: int = 114,
     cv2.resize(frame, (placement.new_width, placement.new_height), dst=inside,
                interpolation=cv2.INTER_LINEAR)
     return square, placement
+
+
+def _check_frame(frame: object) -> None:
+    """OpenCV would resize another kind of frame into memory of its own, and `out` keep the frame before."""
+    if not isinstance(frame, np.ndarray):
+        raise MineHatError(f"A frame must be an array, found {type(frame).__name__}: was the picture read at all?")
+    if frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3 and frame.size:
+        return
+    cure = ("Scale it to 0..255 and use `frame.astype(numpy.uint8)`." if frame.dtype != np.uint8 else
+            "It is empty: was the picture read at all?" if not frame.size else
+            "Use `cv2.cvtColor(frame, cv2.COLOR_BGRA2BGR)`." if frame.shape[2:] == (4,) else
+            "Use `cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR)`.")
+    raise MineHatError(f"A frame must be uint8 [h, w, 3] BGR, found {frame.dtype} {list(frame.shape)}. {cure}")
 
 
 def as_input(square: Array, card: ModelCard, out: Array | None = None) -> Array:
