@@ -16,12 +16,32 @@ from minehat.sources import shots
     ("rtsp://geheim@cam", "rtsp://***@cam"),
     ("http://cam/snap.cgi?user=bob&pwd=geheim&w=3", "http://cam/snap.cgi?user=bob&pwd=***&w=3"),
     ("http://cam:80/v?access_token=geheim#t", "http://cam:80/v?access_token=***#t"),
-    ("http://cam/live@2", "http://cam/live@2"),
+    ("rtsp://admin:1234/geheim@cam/x", "rtsp://***@cam/x"),
+    ("rtsp://admin:12?geheim@cam/x", "rtsp://***@cam/x"),
+    ("rtsp://cam/user=admin_password=geheim_channel=1_stream=0.sdp",
+     "rtsp://cam/user=admin_password=***_channel=1_stream=0.sdp"),
+    ("rtsp://cam/user=admin_password=ge_heim_stream=0.sdp", "rtsp://cam/user=admin_password=***_stream=0.sdp"),
+    ("rtsp://cam/user=admin&password=geheim&channel=1", "rtsp://cam/user=admin&password=***&channel=1"),
+    ("rtsp://cam/live;password=geheim", "rtsp://cam/live;password=***"),
+    ("rtsp://cam/live;password=geheim/ch1?w=3", "rtsp://cam/live;password=***/ch1?w=3"),
+    ("http://cam/v?usr=a&pw=geheim", "http://cam/v?usr=a&pw=***"),
+    ("http://cam/v?loginuse=a&loginpas=geheim", "http://cam/v?loginuse=a&loginpas=***"),
+    ("http://cam/v?w=3;Passwd=geheim", "http://cam/v?w=3;Passwd=***"),
+    ("http://cam/v?token=ab_c/geheim&w=3", "http://cam/v?token=***&w=3"),
+    ("http://cam/v?pwd=ge@heim&w=3", "http://***@&w=3"),
+    ("rtsp://admin:a?pw=geheim@cam/x", "rtsp://***@"),
+    ("http://cam/live@2", "http://***@2"),  # who knows
+    ("http://cam/main_stream/channel_1?res=640x480&fps=5", "http://cam/main_stream/channel_1?res=640x480&fps=5"),
     ("http://[fe80::1]:80/x", "http://[fe80::1]:80/x"),
 ])
 def test_urls_are_shown_without_their_secrets(url, shown):
     assert without_secrets(url) == shown
-    assert "geheim" not in shown
+    assert "geheim" not in shown and "heim" not in shown
+
+
+@pytest.mark.parametrize("path", ["clip.mp4", "a/b@c?pwd=x.jpg", "2026-01-01T12:00:00.mp4", ""])
+def test_paths_are_shown_as_they_are(path):
+    assert without_secrets(path) == path
 
 
 def test_a_folder_gives_its_pictures_by_name_and_nothing_else(tmp_path):

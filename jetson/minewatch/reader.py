@@ -21,7 +21,7 @@ class Reader:
 
     def __init__(self, source: str) -> None:
         self.live = is_url(source)
-        self.name = without_secrets(source) if self.live else source
+        self.name = without_secrets(source)
         self.faults: list[str] = []
         self._source = source
         self._shot: Shot | None = None

@@ -32,7 +32,7 @@ from .drawings import Drawings
 from .errors import MineHatError
 from .progress import bar, say
 from .results import Write, check_place, entry_of, results_to
-from .sources import Input, Shot, count_frames, frames_of, is_url, listed, without_secrets
+from .sources import Input, Shot, count_frames, frames_of, listed, without_secrets
 
 MOST_COLUMNS = 4  # classes that the table shows whether they were seen or not
 
@@ -119,7 +119,7 @@ class _Tally:
     """What was seen in each source, and how long the detector took: letterbox, network, suppression."""
 
     def __init__(self, sources: Sequence[str]) -> None:
-        self._names = [without_secrets(source) if is_url(source) else source for source in sources]
+        self._names = [without_secrets(source) for source in sources]
         self._frames = [0] * len(sources)
         self._seconds = [0.0] * len(sources)
         self._seen: list[Counter[int]] = [Counter() for _ in sources]

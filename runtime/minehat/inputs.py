@@ -11,6 +11,7 @@ from pathlib import Path
 from .errors import MineHatError
 from .pictures import SUFFIXES
 
+SECRET_KEY = r"(?i)([?&;/_#][\w.-]*(?:pas|pwd|pw|token|key|secret|auth|sig)[\w.-]*=)"
 OnError = Callable[[MineHatError], None]
 
 
@@ -48,16 +49,20 @@ def is_url(source: str) -> bool:
 
 
 def without_secrets(url: str) -> str:
-    """The URL with *** for user and password and for the values of query keys that sound secret.
+    """The URL with *** for user and password and for the values of keys that sound secret; a path as it is.
 
-    Passwords hold unescaped @, / and ? in the wild: where the host's place is not plainly a host and a
-    port, everything up to the last @ is hidden.
+    Passwords hold unescaped @, :, / and ? in the wild: everything up to the last @ is hidden, wherever
+    that stands. Old cameras take keys in the path, joined by _ or ; as in /user=a_password=b_stream=0.
     """
+    if not is_url(url):
+        return url
     scheme, _, rest = url.partition("://")
-    if not re.match(r"[^@/?#:]*(:\d+)?([/?#]|$)", rest) and "@" in rest:
-        rest = "***@" + rest.rpartition("@")[2]
-    return f"{scheme}://" + re.sub(r"(?i)([?&][^=&]*(?:pass|pwd|token|key|secret|auth|sig)[^=&]*=)[^&#]*",
-                                   r"\1***", rest)
+    before, at, after = rest.rpartition("@")
+    if at:  # where a secret key stands before it, the @ may be in its value
+        rest = "***@" + (re.sub("^[^&#]*", "", after) if re.search(SECRET_KEY + "[^&#]*$", before) else after)
+    path, mark, query = rest.partition("?")
+    path = re.sub(SECRET_KEY + r"(?:(?!_[^\W_]+=)[^&;/#])*", r"\1***", path)
+    return f"{scheme}://{path}" + re.sub(SECRET_KEY + "[^&#]*", r"\1***", mark + query)
 
 
 def _inputs(source: str, given: int) -> list[Input]:
