@@ -182,6 +182,25 @@ def test_odd_sides_of_a_film_are_refused_before_anything_is_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_film_of_another_format_is_refused_before_anything_is_drawn(tmp_path):
+    for name in ("a.avi", "a.json", "a"):
+        with pytest.raises(MineHatError, match=r"must end in \.mp4"):
+            scenes.write_film(tmp_path / name, 1, 1.0, width=64, height=64)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_leaves_no_part_of_a_film(tmp_path):
+    """The limit on file size plays the full disk."""
+    program = ("import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000)); "
+               "from minehat.doors import run_door; from minehat.scenes.__main__ import main; "
+               "sys.exit(run_door(main, sys.argv[1:]))")
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a.mp4"), "--seconds", "1", "--size",
+                           "160x90"], capture_output=True, text=True)
+    assert done.returncode == 2 and "frames of a video could be written" in done.stderr, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
 def test_pictures_written_as_pascal_voc_are_read_back(tmp_path):
     scenes.write_pictures(tmp_path, 3, seed=20, split="train", width=320, height=240)
     labelled = read_split(tmp_path, "train", scenes.CLASSES)

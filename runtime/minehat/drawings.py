@@ -8,16 +8,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from .detections import Detections
 from .draw import drawn
 from .errors import MineHatError
 from .files import ready_folder, written_whole
-from .guests import load_cv2
 from .pictures import write_picture
 from .sources import Input, Shot
+from .video_writer import VideoWriter
 
 
 class Drawings:
@@ -33,7 +30,7 @@ class Drawings:
         self._classes = classes
         ready_folder(folder)
         self._video = ExitStack()  # holds the writer, and the scratch file that it writes
-        self._writer: _VideoWriter
+        self._writer: VideoWriter
 
     def add(self, shot: Shot, found: Detections) -> None:
         """Draw one frame: a picture at once, a video's into the video."""
@@ -45,7 +42,7 @@ class Drawings:
             self._video.close()
             height, width = picture.shape[:2]
             scratch = self._video.enter_context(written_whole(path))
-            self._writer = self._video.enter_context(_VideoWriter(scratch, width, height, shot.fps or 25.0))
+            self._writer = self._video.enter_context(VideoWriter(scratch, width, height, shot.fps or 25.0))
         self._writer.add(picture)
 
     def __enter__(self) -> Drawings:
@@ -53,40 +50,6 @@ class Drawings:
 
     def __exit__(self, *exc: Any) -> None:
         self._video.__exit__(*exc)
-
-
-class _VideoWriter:
-    """An .mp4 (MPEG-4 part 2, which every OpenCV can write) under a scratch name."""
-
-    def __init__(self, path: Path, width: int, height: int, fps: float) -> None:
-        cv2 = load_cv2("write videos")
-        self._path, self._frames = path, 0
-        self._writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"mp4v"), fps,
-                                       (width, height))
-        if not self._writer.isOpened():
-            raise MineHatError(f"A video of {width}x{height} pixels cannot be written to {path.parent}.")
-
-    def add(self, picture: npt.NDArray[np.uint8]) -> None:
-        self._writer.write(picture)
-        self._frames += 1
-
-    def __enter__(self) -> _VideoWriter:
-        return self
-
-    def __exit__(self, kind: object, *exc: object) -> None:
-        self._writer.release()
-        if kind is None:
-            self._check()
-
-    def _check(self) -> None:
-        """OpenCV does not tell when the disk is full, so ask the file."""
-        cv2 = load_cv2("write videos")
-        reader = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
-        held = reader.get(cv2.CAP_PROP_FRAME_COUNT) if reader.isOpened() else 0
-        reader.release()
-        if held < self._frames:
-            raise MineHatError(f"{self._path.parent}: {held:.0f} of {self._frames} drawn frames could be "
-                               "written. Free some room.")
 
 
 def _planned(folder: Path, inputs: Sequence[Input]) -> dict[str, Path]:

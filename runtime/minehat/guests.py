@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from .errors import missing
@@ -14,4 +15,12 @@ def load_cv2(purpose: str) -> Any:
     except ModuleNotFoundError as exc:
         raise missing("OpenCV", purpose, "`pip install opencv-python-headless`, or on a Jetson make the "
                       "venv with --system-site-packages.") from exc
+    return cv2
+
+
+def quiet_cv2(purpose: str) -> Any:
+    """OpenCV for videos, with its voice and libav's turned off: what fails is said by us, once."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read when the first video is opened
+    cv2 = load_cv2(purpose)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import MineHatError
-from .guests import load_cv2
+from .guests import load_cv2, quiet_cv2
 from .inputs import Input
 
 OPEN_MS = READ_MS = 5000  # how long a camera may keep silent
@@ -64,7 +64,7 @@ def said_frames(one: Input) -> int:
 
 def open_capture(one: Input) -> Any:
     """OpenCV's capture, to be released by the caller. Raises MineHatError when it cannot be opened."""
-    cv2 = _quiet_cv2()
+    cv2 = quiet_cv2("read videos and cameras")
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_MS]
     # An absolute path, for libav takes what stands before a colon in a bare name for a protocol.
     place = one.place if one.is_camera else os.path.abspath(one.place)
@@ -95,7 +95,7 @@ def _unopened(one: Input) -> str:
 
 def promised(capture: Any) -> tuple[int, float]:
     """How many frames the container speaks of (0: it does not), and how many a second."""
-    cv2 = _quiet_cv2()
+    cv2 = quiet_cv2("read videos and cameras")
     count, fps = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
     return int(count) if 0 < count < 1e9 else 0, fps if 0 < fps <= MOST_FPS else 25.0
 
@@ -114,11 +114,3 @@ def _check_whole(one: Input, count: int, expected: int, fps: float) -> None:
     if count < expected - slack or not count:
         raise MineHatError(f"{one.name} ends early: {count} frames could be read"
                            f"{f' of about {expected}' if expected else ''}. The file is damaged or cut short.")
-
-
-def _quiet_cv2() -> Any:
-    """OpenCV with its voice and libav's turned off: what fails is said by us, once."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read when the first video is opened
-    cv2 = load_cv2("read videos and cameras")
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    return cv2

@@ -14,8 +14,8 @@ from ..errors import MineHatError
 from ..files import write_whole, written_whole
 from ..pictures import write_picture
 from ..progress import bar
+from ..video_writer import VideoWriter
 from .films import film, picture
-from .guests import opencv
 from .stage import SceneFrame
 
 CLASSES = ("helmet", "head")
@@ -25,23 +25,23 @@ def write_film(path: str | os.PathLike[str], seed: int, seconds: float, width: i
                fps: float = 12.5, people: int | None = None) -> None:
     """Write an mp4 and, at `path` + ".json", what is in each frame: boxes, labels, identities, seconds.
 
-    people: as for `film`. Raises MineHatError for odd sides, and where nothing can be written.
+    people: as for `film`. Raises MineHatError for odd sides or another suffix, and where the film cannot
+    be written whole; then nothing is.
     """
+    if Path(path).suffix.lower() != ".mp4":
+        raise MineHatError(f"{os.fspath(path)}: a film's name must end in .mp4.")
     if width % 2 or height % 2:
         raise MineHatError(f"A film of {width}x{height} cannot be coded: both sides must be even.")
     count = max(1, round(seconds * fps))
     frames: list[dict[str, Any]] = []
-    with written_whole(path) as scratch:
-        coder = _coder(scratch, path, fps, width, height)
-        try:
+    with written_whole(f"{os.fspath(path)}.json") as truth, written_whole(path) as scratch:
+        with VideoWriter(scratch, width, height, fps) as video:
             for scene in bar(film(seed, count, width, height, fps, people), total=count, label="film"):
-                coder.write(scene.frame)
+                video.add(scene.frame)
                 frames.append(_told(len(frames), scene))
-        finally:
-            coder.release()
-    truth = {"film": Path(path).name, "seed": seed, "width": width, "height": height, "fps": fps,
-             "classes": list(CLASSES), "frames": frames}
-    write_whole(f"{os.fspath(path)}.json", json.dumps(truth) + "\n")
+        truth.write_text(json.dumps({
+            "film": Path(path).name, "seed": seed, "width": width, "height": height, "fps": fps,
+            "classes": list(CLASSES), "frames": frames}) + "\n", encoding="utf-8")
 
 
 def write_pictures(folder: str | os.PathLike[str], count: int, seed: int = 0, split: str = "val",
@@ -57,15 +57,6 @@ def write_pictures(folder: str | os.PathLike[str], count: int, seed: int = 0, sp
         write_picture(folder / "JPEGImages" / f"{stem}.jpg", scene.frame)
         write_whole(folder / "Annotations" / f"{stem}.xml", _annotation(stem, scene))
     write_whole(folder / "ImageSets" / "Main" / f"{split}.txt", "".join(f"{stem}\n" for stem in stems))
-
-
-def _coder(scratch: Path, path: str | os.PathLike[str], fps: float, width: int, height: int) -> Any:
-    cv2 = opencv()
-    coder = cv2.VideoWriter(str(scratch), cv2.VideoWriter_fourcc(*"mp4v"), fps, (width, height))
-    if not coder.isOpened():
-        raise MineHatError(f"{os.fspath(path)} cannot be coded by this OpenCV as a film. "
-                           "Let the name end in .mp4, and install opencv-python-headless.")
-    return coder
 
 
 def _told(index: int, scene: SceneFrame) -> dict[str, Any]:
