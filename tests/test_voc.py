@@ -62,12 +62,34 @@ def test_pictures_without_objects_are_kept(tmp_path):
     (lambda voc: (voc / "JPEGImages/a.jpg").unlink(), "holds no picture a.jpg"),
     (lambda voc: (voc / "mirror_bands.tsv").write_text("a tb 10\n"), "each line must be"),
     (lambda voc: (voc / "mirror_bands.tsv").write_text("a\tup\t10\n"), "each line must be"),
+    (lambda voc: (voc / "mirror_bands.tsv").write_text("a\ttb\t20\n"), "leave nothing of a, which is 60x40"),
+    (lambda voc: (voc / "mirror_bands.tsv").write_text("a\tlr\t99\n"), "leave nothing of a"),
+    (lambda voc: (voc / "mirror_bands.tsv").write_bytes(b"\xff\ttb\t1\n"), "cannot be read as UTF-8"),
+    (lambda voc: (voc / "ImageSets/Main/val.txt").write_bytes(b"\xff\n"), "cannot be read as UTF-8"),
+    (lambda voc: _resized(voc, 0, 40), "its size is 0x40"),
+    (lambda voc: _resized(voc, 60, -40), "its size is 60x-40"),
 ])
 def test_what_is_wrong_is_named(tmp_path, spoil, complaint):
     folder = labelled(tmp_path / "voc", thing("head", 1, 1, 20, 9))
     spoil(folder)
     with pytest.raises(MineHatError, match=complaint):
         read_split(folder, "val", CLASSES)
+
+
+def _resized(voc: Path, width: int, height: int) -> None:
+    """Let the annotation tell another size."""
+    told = (voc / "Annotations/a.xml").read_text()
+    told = told.replace("<width>60<", f"<width>{width}<").replace("<height>40<", f"<height>{height}<")
+    (voc / "Annotations/a.xml").write_text(told)
+
+
+@pytest.mark.parametrize("size", [(6, 4), (600, 400), (40, 60)])
+def test_a_picture_of_another_size_than_its_annotation_tells_is_refused(tmp_path, size):
+    folder = labelled(tmp_path / "voc", thing("head", 1, 1, 3, 3))
+    _resized(folder, *size)
+    one, = read_split(folder, "val", CLASSES)
+    with pytest.raises(MineHatError, match=rf"is 60x40, seen upright, and its annotation says {size[0]}x{size[1]}"):
+        one.read()
 
 
 @pytest.mark.parametrize(("bad", "complaint"), [

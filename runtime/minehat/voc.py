@@ -29,10 +29,15 @@ class Labelled:
     labels: npt.NDArray[np.int64]  # [n], rows of the classes asked for
     ignored: npt.NDArray[np.bool_]  # [n], difficult or ignore: count neither way
     window: tuple[int, int, int, int] | None  # x0 y0 x1 y1 of what is kept of the file's picture
+    size: tuple[int, int] | None = None  # width and height that the annotation tells of the file's picture
 
     def read(self) -> npt.NDArray[np.uint8]:
-        """The picture, uint8 [h, w, 3] BGR."""
+        """The picture, uint8 [h, w, 3] BGR. Raises MineHatError where its annotation tells another size."""
         frame = read_picture(self.path)
+        height, width = frame.shape[:2]
+        if self.size is not None and self.size != (width, height):
+            raise MineHatError(f"{self.path} is {width}x{height}, seen upright, and its annotation says "
+                               f"{self.size[0]}x{self.size[1]}: the boxes would lie elsewhere. Mend the annotation.")
         if self.window is None:
             return frame
         x0, y0, x1, y1 = self.window
@@ -47,7 +52,7 @@ def read_split(folder: str | Path, split: str, classes: Sequence[str]) -> list[L
         raise MineHatError(f"{folder} is not a Pascal VOC folder with a {split!r} split: "
                            f"{listing} is missing.")
     bands = _read_bands(folder / "mirror_bands.tsv")
-    stems = [line.strip() for line in listing.read_text(encoding="utf-8").splitlines() if line.strip()]
+    stems = [line.strip() for line in _text(listing).splitlines() if line.strip()]
     return [_read_one(folder, stem, classes, bands.get(stem)) for stem in stems]
 
 
@@ -56,15 +61,17 @@ def _read_one(folder: Path, stem: str, classes: Sequence[str], band: tuple[str, 
     try:
         root = ElementTree.parse(annotation).getroot()
         width, height = (int(root.findtext(f"size/{side}", "")) for side in ("width", "height"))
+        if width < 1 or height < 1:
+            raise ValueError(f"its size is {width}x{height}")
         objects = [_read_object(node, classes, annotation) for node in root.iter("object")]
     except (OSError, ValueError, ElementTree.ParseError) as exc:
         raise MineHatError(f"{annotation} cannot be read as a Pascal VOC annotation: {exc}.") from exc
     boxes = np.array([box for box, _, _ in objects], np.float32).reshape(-1, 4)
     labels = np.array([label for _, label, _ in objects], np.int64)
     ignored = np.array([skip for _, _, skip in objects], bool)
-    window = _window(band, width, height)
+    window = _window(stem, band, width, height)
     boxes, seen = _cut(boxes, window or (0, 0, width, height))
-    return Labelled(_picture_of(folder, stem), boxes[seen], labels[seen], ignored[seen], window)
+    return Labelled(_picture_of(folder, stem), boxes[seen], labels[seen], ignored[seen], window, (width, height))
 
 
 def _read_object(node: ElementTree.Element, classes: Sequence[str],
@@ -89,10 +96,17 @@ def _picture_of(folder: Path, stem: str) -> Path:
     raise MineHatError(f"{folder / 'JPEGImages'} holds no picture {stem}.jpg (or .png, ...).")
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise MineHatError(f"{path} cannot be read as UTF-8 text: {exc}.") from exc
+
+
 def _read_bands(path: Path) -> dict[str, tuple[str, int]]:
     if not path.is_file():
         return {}
-    rows = [line.split("\t") for line in path.read_text(encoding="utf-8").splitlines()
+    rows = [line.split("\t") for line in _text(path).splitlines()
             if line.strip() and not line.startswith("#")]
     try:
         bands = {stem: (sides, int(pixels)) for stem, sides, pixels in rows}
@@ -103,10 +117,14 @@ def _read_bands(path: Path) -> dict[str, tuple[str, int]]:
         raise MineHatError(f"{path}: each line must be: name, tb or lr, pixels (tab between them).") from exc
 
 
-def _window(band: tuple[str, int] | None, width: int, height: int) -> tuple[int, int, int, int] | None:
+def _window(stem: str, band: tuple[str, int] | None, width: int,
+            height: int) -> tuple[int, int, int, int] | None:
     if band is None:
         return None
     sides, pixels = band
+    if 2 * pixels >= (height if sides == "tb" else width):
+        raise MineHatError(f"mirror_bands.tsv: two bands of {pixels} pixels ({sides}) leave nothing of {stem}, "
+                           f"which is {width}x{height}.")
     return (0, pixels, width, height - pixels) if sides == "tb" else (pixels, 0, width - pixels, height)
 
 
