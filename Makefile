@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 .PHONY: demo test setup lint clean
 
 demo: setup
-	$(PY) benchmarks/demo.py --out out/demo $(if $(DATA),--data $(DATA))
+	$(PY) benchmarks/demo.py --out out/demo $(if $(DATA),--data "$(DATA)")
 
 test: setup lint
 	$(PY) -m pytest

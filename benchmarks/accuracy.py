@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minebench.accuracy import keep, score_models, show
-from minebench.arguments import parser_of, positive
+from minehat.arguments import json_file, parser_of, positive
 from minehat.doors import DONE, run_door
 from minehat.errors import MineHatError
 from minehat.files import write_whole
@@ -49,7 +49,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of each model")
     parser.add_argument("--keep", action="store_true",
                         help="write the scores into the models' own cards (ONNX files; not with --limit)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON here too")
+    parser.add_argument("--json", type=json_file, metavar="FILE", help="write the JSON here too")
     asked = parser.parse_args(argv)
     if asked.keep and asked.limit:
         raise MineHatError("--keep wants the whole split: leave --limit away.")

@@ -16,9 +16,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from minebench.arguments import parser_of
 from minebench.compare import compare, pairs
 from minebench.tables import print_table
+from minehat.arguments import parser_of
 from minehat.doors import DONE, SLOWER, run_door
 
 

@@ -17,10 +17,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from minebench.arguments import parser_of
 from minebench.demo import walk_through
 from minebench.page import page_of
 from minebench.story import story_of
+from minehat.arguments import parser_of
 from minehat.doors import DONE, run_door
 from minehat.files import write_whole
 

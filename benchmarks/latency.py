@@ -21,11 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import minehat
-from minebench.arguments import names_of, parser_of, positive
 from minebench.frames import Frames, frames_of
 from minebench.latency import STAGES, percentiles, race
 from minebench.machine import machine, peak_rss_mb
+from minebench.names import names_of
 from minebench.tables import print_table
+from minehat.arguments import json_file, parser_of, positive
 from minehat.backends.ort import cores
 from minehat.doors import DONE, run_door
 from minehat.files import write_whole
@@ -51,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _source_json(source: Frames) -> dict[str, Any]:
     height, width = source.frames[0].shape[:2]
-    return {"source": Path(source.source).name, "frame_size": f"{width}x{height}",
+    return {"source": source.source, "frame_size": f"{width}x{height}",
             "read_ms": percentiles(source.read_ms)}
 
 
@@ -80,7 +81,7 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--warmup", type=positive, default=10, metavar="N",
                         help="untimed frames before (default: %(default)s)")
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of each model")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the JSON here, with all samples")
+    parser.add_argument("--json", type=json_file, metavar="FILE", help="write the JSON here, with all samples")
     return parser.parse_args(argv)
 
 

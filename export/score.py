@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from minehat.arguments import json_file
 from minehat.doors import run_door
 from minehat.files import write_whole
 from minehat.progress import say
@@ -30,7 +31,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--split", default="val", help="ImageSets/Main/SPLIT.txt (%(default)s)")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
     parser.add_argument("--bf16", action="store_true", help="bfloat16 autocast, as in training")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here as well")
+    parser.add_argument("--json", type=json_file, metavar="FILE", help="write the figures here as well")
     return parser
 
 

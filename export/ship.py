@@ -13,7 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from minehat.arguments import share
 from minehat.doors import run_door
+from minehat.errors import MineHatError
 from minehat.files import sha256_of
 from minehat.progress import say
 from minenet.checkpoint import load_checkpoint, save_checkpoint
@@ -27,12 +29,14 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--source", action="append", metavar="TEXT",
                         help="a set of training pictures and its licence, for the card; give it again for more "
                         "(the names of the training folders)")
-    parser.add_argument("--conf", type=float, help="default threshold in the card (the card's own)")
+    parser.add_argument("--conf", type=share, help="default threshold in the card (the card's own)")
     return parser
 
 
 def main(argv: Sequence[str]) -> int:
     args = arguments().parse_args(argv)
+    if args.out.resolve() == args.checkpoint.resolve():
+        raise MineHatError(f"{args.out} is the checkpoint itself. Name another file.")
     network, card, _ = load_checkpoint(args.checkpoint)
     card = card.with_(name=args.name or card.name, data_sources=tuple(args.source or card.data_sources),
                       conf=card.conf if args.conf is None else args.conf, parent_sha256=sha256_of(args.checkpoint))

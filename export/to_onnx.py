@@ -40,12 +40,18 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     args = arguments().parse_args(argv)
+    if args.out.suffix != ".onnx":
+        raise MineHatError(f"{args.out}: the name must end in .onnx.")
     network, card, _ = load_checkpoint(args.checkpoint)
     width, height = _size(args.size) if args.size else (card.width, card.height)
-    card = card.with_(width=width, height=height, parent_sha256=sha256_of(args.checkpoint))
+    if (width, height) != (card.width, card.height):
+        card = card.with_(width=width, height=height, accuracy={})  # what was measured at another size does not hold
+    card = card.with_(parent_sha256=sha256_of(args.checkpoint))
     found = export_onnx(network, card, args.out, _frames(args.pictures))
     say(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {card.size_text}; against torch at most "
         f"{found.box:.1e} px over {found.compared} boxes and {found.score:.1e} in score")
+    if not found.compared:
+        say("note: nothing was seen in the pictures compared, so no box was; give --pictures with heads in them")
     return 0
 
 

@@ -15,11 +15,13 @@ import sys
 from pathlib import Path
 
 import torch
+from minehat.arguments import above_zero, positive, share, whole
 from minehat.card import ModelCard
 from minehat.doors import run_door
 from minehat.errors import MineHatError
+from minehat.files import ready_folder
 from minehat.progress import say
-from minehat.voc import read_split
+from minehat.voc import Labelled, read_split
 from minenet.anchors import YOLOV3, Anchors, kmeans_anchors
 from minenet.backbones import BACKBONES, WIDTHS
 from minenet.batches import box_sizes
@@ -41,28 +43,27 @@ def arguments() -> argparse.ArgumentParser:
     data.add_argument("--val", metavar="FOLDER", help="folder whose val split scores the run")
     data.add_argument("--out", type=Path, default=Path("runs/train"), help="run folder (%(default)s)")
     net = parser.add_argument_group("network")
-    net.add_argument("--width", choices=WIDTHS, default="nano", help="share of Darknet53's channels (%(default)s)")
-    net.add_argument("--backbone", choices=BACKBONES, default="darknet53", help="(%(default)s)")
-    net.add_argument("--attention", choices=ATTENTIONS, default="both", help="(%(default)s)")
-    net.add_argument("--anchors", choices=("6", "9", "default"), default="6",
-                     help="k-means over the labels, or YOLOv3's nine defaults (%(default)s)")
-    net.add_argument("--init", type=Path, help="start from a checkpoint, or darknet .weights")
+    net.add_argument("--width", choices=WIDTHS, help="share of Darknet53's channels (nano)")
+    net.add_argument("--backbone", choices=BACKBONES, help="(darknet53)")
+    net.add_argument("--attention", choices=ATTENTIONS, help="(both)")
+    net.add_argument("--anchors", choices=("6", "9"), help="six by k-means over the labels, or YOLOv3's nine (6)")
+    net.add_argument("--init", type=Path, help="start from darknet .weights, or from a checkpoint and its network")
     run = parser.add_argument_group("run")
-    run.add_argument("--epochs", type=int, default=60, help="(%(default)s)")
-    run.add_argument("--batch", type=int, default=16, help="pictures a step (%(default)s)")
-    run.add_argument("--size", type=int, default=416, help="side of the square in pixels (%(default)s)")
-    run.add_argument("--start-size", type=int, help="grow from this side over the first half of the run")
-    run.add_argument("--lr", type=float, default=0.01, help="(%(default)s; the paper's 5e-4 for fine-tuning)")
+    run.add_argument("--epochs", type=positive, default=60, help="(%(default)s)")
+    run.add_argument("--batch", type=positive, default=16, help="pictures a step (%(default)s)")
+    run.add_argument("--size", type=positive, default=416, help="side of the square in pixels (%(default)s)")
+    run.add_argument("--start-size", type=positive, help="grow from this side over the first half of the run")
+    run.add_argument("--lr", type=above_zero, default=0.01, help="(%(default)s; the paper's 5e-4 for fine-tuning)")
     run.add_argument("--drops", default="0.333,0.667", help="shares of the run at which the rate falls to a tenth")
     run.add_argument("--box-loss", choices=BOX_LOSSES, default="ciou", help="(%(default)s)")
-    run.add_argument("--near", type=float, default=0.4,
+    run.add_argument("--near", type=share, default=0.4,
                      help="shape IoU from which further anchors answer for a box; 1: the best alone (%(default)s)")
-    run.add_argument("--mosaic", type=float, default=0.5, help="share of samples made of four pictures (%(default)s)")
+    run.add_argument("--mosaic", type=share, default=0.5, help="share of samples made of four pictures (%(default)s)")
     run.add_argument("--bf16", action="store_true", help="bfloat16 autocast: faster on CPUs and GPUs that have it")
     run.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
-    run.add_argument("--threads", type=int, help="CPU threads (all)")
-    run.add_argument("--every", type=int, default=5, help="epochs between validations (%(default)s)")
-    run.add_argument("--seed", type=int, default=0, help="(%(default)s)")
+    run.add_argument("--threads", type=positive, help="CPU threads (all)")
+    run.add_argument("--every", type=positive, default=5, help="epochs between validations (%(default)s)")
+    run.add_argument("--seed", type=whole, default=0, help="(%(default)s)")
     run.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     return parser
 
@@ -70,15 +71,15 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     args = arguments().parse_args(argv)
     settings = _settings(args)
+    _check_folder(args)
     torch.manual_seed(args.seed)
     if args.threads:
         torch.set_num_threads(args.threads)
-    val = read_split(args.val, "val", CLASSES) if args.val else []
+    val = _val(args.val)
     sources = [read_source(text, CLASSES, args.size) for text in args.data]
     network = _network(args, sources)
-    card = ModelCard(name=f"helmet-{args.width}", classes=CLASSES, height=args.size, width=args.size,
+    card = ModelCard(name=f"helmet-{network.recipe.width}", classes=CLASSES, height=args.size, width=args.size,
                      data_sources=tuple(source.name for source in sources))
-    args.out.mkdir(parents=True, exist_ok=True)
     val_name = f"{Path(args.val).resolve().name} val" if args.val else ""
     run = Run(network, card, settings, args.out, args.device, val_name)
     if args.resume:
@@ -86,8 +87,28 @@ def main(argv: list[str]) -> int:
     pictures, parameters = sum(len(s.samples) for s in sources), sum(p.numel() for p in network.parameters())
     say(f"{pictures} pictures, {parameters / 1e6:.1f} M parameters, anchors {network.recipe.anchors}")
     run.fit(sources, val)
-    say(f"done: best mAP50 {run.best:.4f}. Next: python export/to_onnx.py {args.out / 'best.pt'} helmet.onnx")
+    kept = args.out / ("best.pt" if val else "last.pt")
+    told = f"best mAP50 {run.best:.4f}" if val else "not scored, for want of --val"
+    say(f"done: {told}. Next: python export/to_onnx.py {kept} helmet.onnx")
     return 0
+
+
+def _check_folder(args: argparse.Namespace) -> None:
+    """A run folder that can be written to and holds no other run; a device that is there."""
+    if not args.resume and (args.out / "last.pt").exists():
+        raise MineHatError(f"{args.out} holds a run already: go on with --resume, or name another --out.")
+    ready_folder(args.out)
+    try:
+        torch.zeros(1, device=args.device)
+    except (RuntimeError, AssertionError) as exc:
+        raise MineHatError(f"--device {args.device} cannot be used here: {str(exc).splitlines()[0]}") from exc
+
+
+def _val(folder: str | None) -> list[Labelled]:
+    val = read_split(folder, "val", CLASSES) if folder else []
+    if folder and not val:
+        raise MineHatError(f"--val {folder}: its val split names no picture.")
+    return val
 
 
 def _settings(args: argparse.Namespace) -> TrainSettings:
@@ -108,15 +129,28 @@ def _network(args: argparse.Namespace, sources: list[Source]) -> MineNet:
     """A new network, or for --resume and --init the one that they name."""
     start = args.out / "last.pt" if args.resume else args.init
     if start and start.suffix != ".weights":
-        return load_checkpoint(start)[0]
-    network = MineNet(Recipe(args.width, args.backbone, args.attention, CLASSES, _anchors(args, sources)))
+        return _same_network(load_checkpoint(start)[0], args, start)
+    network = MineNet(Recipe(args.width or "nano", args.backbone or "darknet53", args.attention or "both", CLASSES,
+                             _anchors(args, sources)))
     if start:
         say(load_darknet(network, start))
     return network
 
 
+def _same_network(network: MineNet, args: argparse.Namespace, start: Path) -> MineNet:
+    """A checkpoint brings its network along; flags may repeat what it is, not change it."""
+    recipe = network.recipe
+    has = {"width": recipe.width, "backbone": recipe.backbone, "attention": recipe.attention,
+           "anchors": str(len(recipe.anchors))}
+    for flag, value in has.items():
+        if getattr(args, flag) not in (None, value):
+            raise MineHatError(f"--{flag} {getattr(args, flag)}: {start} has {value}. Leave the flag away, or train "
+                               "a new network without --init.")
+    return network
+
+
 def _anchors(args: argparse.Namespace, sources: list[Source]) -> Anchors:
-    if args.anchors in ("9", "default"):
+    if args.anchors == "9":
         return YOLOV3
     return kmeans_anchors(box_sizes(sources, args.seed), 6, args.seed)
 

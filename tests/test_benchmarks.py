@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from minebench.accuracy import score_models, spread
-from minebench.arguments import names_of
 from minebench.compare import compare, pairs
 from minebench.latency import STAGES, percentiles, race
 from minebench.machine import machine, peak_rss_mb
 from minebench.material import material_of
+from minebench.names import names_of
 from minehat.card import read_card
 from minehat.errors import MineHatError
 from minehat.pictures import write_picture

@@ -17,7 +17,7 @@ from minehat.progress import bar
 from minehat.scoring import Score, score
 from minehat.voc import read_split
 
-from .arguments import names_of
+from .names import names_of
 from .tables import percent, print_table
 
 LOWEST_CONF = 0.001  # low enough for the tail of the precision curve

@@ -83,7 +83,7 @@ def _samples(path: Path, by: str) -> dict[str, Array]:
     except (ValueError, KeyError, TypeError) as exc:
         raise MineHatError(f"{path} is not a report with samples. Make one: "
                            f"`python benchmarks/latency.py MODEL --json {path.name}`.") from exc
-    if not samples or not all(ms.size for ms in samples.values()):
-        raise MineHatError(f"{path} holds a race without samples. Time it again: "
+    if not samples or not all(ms.ndim == 1 and ms.size and (ms > 0).all() for ms in samples.values()):
+        raise MineHatError(f"{path} holds a race without usable samples. Time it again: "
                            f"`python benchmarks/latency.py MODEL --json {path.name}`.")
     return samples

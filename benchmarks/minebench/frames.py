@@ -6,13 +6,14 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from minehat import scenes
 from minehat.errors import MineHatError
-from minehat.sources import shots
+from minehat.sources import is_url, shots, without_secrets
 
 HELD = 16  # different frames kept in memory: enough variety, little memory
 SCENE_SEED = 7
@@ -22,7 +23,7 @@ SCENE_SEED = 7
 class Frames:
     """Decoded frames, and what decoding each one took."""
 
-    source: str
+    source: str  # its name, without folders or passwords
     frames: list[npt.NDArray[np.uint8]]  # [h, w, 3] BGR
     read_ms: npt.NDArray[np.float64]  # [frames]
 
@@ -39,9 +40,17 @@ def frames_of(source: str | None, most: int) -> Frames:
         took.append(1000 * (time.perf_counter() - begun))
         frames.append(shot.frame)
         begun = time.perf_counter()
+    name = _name_of(source)
     if not frames:
-        raise MineHatError(f"{source} holds no picture or frame. Name a picture, a folder or a video.")
-    return Frames(source or f"scenes, seed {SCENE_SEED}", frames, np.array(took))
+        raise MineHatError(f"{name} holds no picture or frame. Name a picture, a folder or a video.")
+    return Frames(name, frames, np.array(took))
+
+
+def _name_of(source: str | None) -> str:
+    """What a report may say of a source: no folders, no passwords."""
+    if source is None:
+        return f"scenes, seed {SCENE_SEED}"
+    return without_secrets(source) if is_url(source) else Path(source).name
 
 
 def _refuse(exc: MineHatError) -> None:

@@ -103,7 +103,8 @@ class Squares:
 
 def _pictures_of(source: Path, classes: Sequence[str]) -> list[Picture]:
     if source.is_dir():
-        paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
+        paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES
+                       and path.is_file() and not path.name.startswith("."))
         if not paths:
             raise MineHatError(f"--images {source}: no pictures in this folder "
                                f"({', '.join(sorted(SUFFIXES))}).")

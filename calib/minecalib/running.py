@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from minehat.errors import missing
+from minehat.errors import MineHatError, missing
 from onnx import ModelProto
 
 
@@ -29,8 +29,13 @@ def session_options() -> Any:
 def session_of(model: ModelProto | Path | str, options: Any = None) -> Any:
     """A CPU session of a model in memory or in a file."""
     content = model.SerializeToString() if isinstance(model, ModelProto) else str(model)
-    return load_onnxruntime().InferenceSession(content, options or session_options(),
-                                               providers=["CPUExecutionProvider"])
+    try:
+        return load_onnxruntime().InferenceSession(content, options or session_options(),
+                                                   providers=["CPUExecutionProvider"])
+    except Exception as exc:  # its own kinds, one for each status, share no base of their own
+        reason = str(exc).splitlines()[0] if str(exc) else type(exc).__name__
+        raise MineHatError(f"ONNX Runtime cannot load the model ({reason}). "
+                           "Give a detector as `export/to_onnx.py` writes it.") from exc
 
 
 def rounds_halves() -> bool:

@@ -106,7 +106,6 @@ class Journal:
     def __init__(self, out: Path, plan: Plan) -> None:
         self.path, self.plan = out / "results.json", json.loads(json.dumps(asdict(plan)))
         self.runs: dict[str, dict[str, Any]] = self._read() if self.path.exists() else {}
-        self._write()
 
     def add(self, name: str, result: dict[str, Any]) -> None:
         """Keep a finished run."""
@@ -143,6 +142,8 @@ def finish_runs(rows: Sequence[Row], seeds: Sequence[int], plan: Plan, out: Path
     if not left:
         return journal
     val = read_split(plan.val, "val", CLASSES)
+    if not val:
+        raise MineHatError(f"--val {plan.val}: its val split names no picture, so no row could be scored.")
     sources = [read_source(text, CLASSES, plan.size) for text in plan.data]
     for count, (name, (row, seed)) in enumerate(left.items(), 1):
         say(f"{name} ({count}/{len(left)})")

@@ -26,7 +26,7 @@ def kmeans_anchors(sizes: npt.NDArray[np.float64], count: int = 6, seed: int = 0
     """
     if len(np.unique(sizes.round(3), axis=0)) < count:
         raise MineHatError(f"{len(sizes)} boxes are too few, or too alike, for {count} anchors: "
-                           "label more pictures, or take --anchors default.")
+                           "label more pictures, or take --anchors 9.")
     rng = np.random.default_rng(seed)
     tried = [_settled(sizes, _scattered(sizes, count, rng)) for _ in range(starts)]
     best = max(tried, key=lambda centres: shape_iou(sizes, centres).max(axis=1).mean())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from minehat.card import ModelCard, card_from_json
 from minehat.errors import MineHatError
-from minehat.files import written_whole
+from minehat.files import write_whole
 
 from .network import MineNet, Recipe
 
@@ -23,8 +24,9 @@ def save_checkpoint(path: str | Path, network: MineNet, card: ModelCard,
                for name, value in network.state_dict().items()}
     content = {"format": FORMAT, "recipe": asdict(network.recipe), "card": card.to_json(),
                "weights": weights, "run": run}
-    with written_whole(path) as scratch:
-        torch.save(content, scratch)
+    packed = io.BytesIO()  # torch tells of a full disk as a RuntimeError; files say it better
+    torch.save(content, packed)
+    write_whole(path, packed.getvalue())
 
 
 def load_checkpoint(path: str | Path, device: str = "cpu") -> tuple[MineNet, ModelCard, dict[str, Any] | None]:
@@ -34,15 +36,19 @@ def load_checkpoint(path: str | Path, device: str = "cpu") -> tuple[MineNet, Mod
     except FileNotFoundError as exc:
         raise MineHatError(f"{path}: no such checkpoint. Train one: `python export/train.py --help`.") from exc
     except Exception as exc:  # torch's readers raise many kinds for foreign files
-        raise MineHatError(f"{path} is not a checkpoint that can be read safely "
-                           f"({type(exc).__name__}: {str(exc).strip().splitlines()[0][:80]}).") from exc
+        raise MineHatError(f"{path} is not a checkpoint that can be read safely ({type(exc).__name__}): it is "
+                           "damaged, or no checkpoint of export/train.py.") from exc
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise MineHatError(f"{path} is a torch file, but no MineHat checkpoint of format {FORMAT}.")
-    recipe = _recipe(content["recipe"])
-    network = MineNet(recipe)
-    network.load_state_dict({name: value.float() if value.is_floating_point() else value
-                             for name, value in content["weights"].items()})
-    return network.to(device).eval(), card_from_json(content["card"], str(path)), content["run"]
+    try:
+        network = MineNet(_recipe(content["recipe"]))
+        network.load_state_dict({name: value.float() if value.is_floating_point() else value
+                                 for name, value in content["weights"].items()})
+        card, run = card_from_json(content["card"], str(path)), content["run"]
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as exc:
+        raise MineHatError(f"{path}: its recipe, weights and card do not fit together "
+                           f"({' '.join(str(exc).split())[:120]}).") from exc
+    return network.to(device).eval(), card, run
 
 
 def _recipe(found: dict[str, Any]) -> Recipe:

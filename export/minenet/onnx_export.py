@@ -72,6 +72,9 @@ def compare(graph: Decoded, path: Path, card: ModelCard, frames: Sequence[npt.ND
         with torch.inference_mode():
             torch_boxes, torch_scores = (x.numpy() for x in graph(torch.from_numpy(images)))
         boxes, scores = session.run(list(card.outputs), {"images": images})
+        if not all(np.isfinite(answer).all() for answer in (torch_boxes, torch_scores, boxes, scores)):
+            raise MineHatError("the network's answers are not finite on the pictures compared: its weights are "
+                               "broken, or it was trained too hot. Take another checkpoint.")
         seen = torch_scores.max(axis=2) >= LOWEST_COMPARED
         compared += int(seen.sum())
         box = max(box, float(np.abs(boxes - torch_boxes)[seen].max(initial=0.0)))

@@ -37,6 +37,8 @@ def read_source(text: str, classes: Sequence[str], size: int, split: str = "trai
     """Read `FOLDER` or `FOLDER@SHARE`, a Pascal VOC folder; longest sides come to at most `size` pixels."""
     folder, share = _folder_and_share(text)
     labelled = read_split(folder, split, classes)
+    if not labelled:
+        raise MineHatError(f"--data {folder}: its {split} split names no picture.")
     samples = [_shrunk(one, size) for one in bar(labelled, label=f"reading {folder}")]
     return Source(Path(folder).resolve().name, samples, share)
 

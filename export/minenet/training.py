@@ -127,7 +127,7 @@ class Run:
             maps = self.network(images)
         loss, terms = yolo_loss(maps, truths, self.network.recipe, self.settings.loss)
         if not torch.isfinite(loss):
-            raise MineHatError(f"the loss is {float(loss)} in epoch {self.epoch + 1}: lower --lr "
+            raise MineHatError(f"the loss is {loss.item()} in epoch {self.epoch + 1}: lower --lr "
                                f"(now {self.settings.lr}) and go on with --resume.")
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -1,0 +1,135 @@
+"""The doors of the export room: what a slip of the hand ends in, and a run from pictures to ONNX and on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+import torch
+import train
+from conftest import ROOT
+from minehat import scenes
+from minehat.card import read_card
+from minehat.doors import run_door
+from minenet.checkpoint import load_checkpoint, save_checkpoint
+from tiny import tiny_card, tiny_network
+
+
+def door(name, *arguments):
+    return subprocess.run([sys.executable, ROOT / "export" / f"{name}.py", *map(str, arguments)],
+                          capture_output=True, text=True, timeout=300)
+
+
+def train_here(*arguments):
+    """train.py in this process, which spares the start of another: for runs that end before they begin."""
+    try:
+        return run_door(train.main, list(map(str, arguments)))
+    except SystemExit as exc:  # argparse leaves so
+        return exc.code
+
+
+@pytest.fixture(scope="module")
+def voc(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("voc") / "gallery"
+    scenes.write_pictures(folder, 8, seed=0, split="train", width=160, height=128)
+    (folder / "ImageSets/Main/val.txt").write_text((folder / "ImageSets/Main/train.txt").read_text())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp("checkpoint") / "nano.pt"
+    save_checkpoint(path, tiny_network(), tiny_card().with_(accuracy={"a val": {"map50": 0.5}}))
+    return path
+
+
+SHORT = ("--size", 64, "--batch", 4, "--threads", 1)
+
+
+@pytest.mark.slow
+def test_a_run_trains_resumes_ships_and_exports(voc, tmp_path):
+    run = tmp_path / "run"
+    first = door("train", "--data", voc, "--val", voc, "--epochs", 1, *SHORT, "--out", run)
+    assert first.returncode == 0, first.stderr
+    again = door("train", "--data", voc, "--val", voc, "--epochs", 2, *SHORT, "--out", run)
+    assert again.returncode == 2 and "--resume" in again.stderr
+    more = door("train", "--data", voc, "--val", voc, "--epochs", 2, *SHORT, "--out", run, "--resume")
+    assert more.returncode == 0, more.stderr
+    assert [row.split(",")[0] for row in (run / "results.csv").read_text().splitlines()] == ["epoch", "1", "2"]
+    shipped, onnx = tmp_path / "shipped.pt", tmp_path / "shipped.onnx"
+    assert door("ship", run / "best.pt", shipped, "--name", "gallery", "--source", "rendered").returncode == 0
+    assert shipped.stat().st_size < 0.6 * (run / "best.pt").stat().st_size
+    exported = door("to_onnx", shipped, onnx)
+    assert exported.returncode == 0, exported.stderr
+    card = read_card(onnx)
+    assert card.name == "gallery" and card.data_sources == ("rendered",) and "gallery val" in card.accuracy
+    assert (card.width, card.height) == (64, 64)
+
+
+def test_a_checkpoint_brings_its_network_along(voc, checkpoint, tmp_path):
+    ended = door("train", "--data", voc, "--epochs", 1, *SHORT, "--init", checkpoint, "--width", "small",
+                 "--out", tmp_path / "run")
+    assert ended.returncode == 2 and "has nano" in ended.stderr
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (("--batch", 0), "--batch"), (("--lr", "-1"), "--lr"), (("--mosaic", 3), "--mosaic"), (("--seed", -1), "--seed"),
+    (("--epochs", 0), "--epochs"), (("--size", 100), "multiples of 32"), (("--drops", "a"), "--drops"),
+    (("--device", "foo"), "--device foo"), (("--out", "/proc/run"), "/proc"), (("--out", __file__), "no"),
+    (("--val", "absent"), "absent"), (("--data", "absent@2"), "@"), (("--init", "absent.pt"), "absent.pt"),
+    (("--resume",), "last.pt")])
+def test_a_slip_of_the_hand_ends_in_words_and_code_2(voc, tmp_path, capsys, arguments, says):
+    code = train_here("--data", voc, "--epochs", 1, *SHORT, "--out", tmp_path / "run", *arguments)
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert code == 2 and says in told, told
+
+
+def test_an_empty_split_is_told_before_anything_is_trained(voc, tmp_path, capsys):
+    empty = tmp_path / "empty/ImageSets/Main"
+    empty.mkdir(parents=True)
+    for split in ("train", "val"):
+        (empty / f"{split}.txt").write_text("")
+    for flag in ("--data", "--val"):
+        code = train_here("--data", voc, flag, tmp_path / "empty", *SHORT, "--out", tmp_path / "run")
+        assert code == 2 and "names no picture" in capsys.readouterr().err
+
+
+def test_to_onnx_writes_onnx_files_only_and_never_over_its_checkpoint(checkpoint, tmp_path):
+    before = checkpoint.read_bytes()
+    for out in (checkpoint, tmp_path / "a.txt"):
+        ended = door("to_onnx", checkpoint, out)
+        assert ended.returncode == 2 and ".onnx" in ended.stderr
+    assert checkpoint.read_bytes() == before and not (tmp_path / "a.txt").exists()
+
+
+def test_another_size_forgets_what_was_measured_at_the_old_one(checkpoint, tmp_path):
+    assert door("to_onnx", checkpoint, tmp_path / "same.onnx").returncode == 0
+    assert door("to_onnx", checkpoint, tmp_path / "wide.onnx", "--size", "128x64").returncode == 0
+    same, wide = read_card(tmp_path / "same.onnx"), read_card(tmp_path / "wide.onnx")
+    assert same.accuracy == {"a val": {"map50": 0.5}} and wide.accuracy == {} and wide.size_text == "128x64"
+
+
+def test_weights_that_are_not_numbers_are_not_exported(tmp_path):
+    network = tiny_network()
+    with torch.no_grad():
+        network.heads[0][1].weight[0, 0] = float("nan")
+    save_checkpoint(tmp_path / "nan.pt", network, tiny_card())
+    ended = door("to_onnx", tmp_path / "nan.pt", tmp_path / "nan.onnx")
+    assert ended.returncode == 2 and "not finite" in ended.stderr
+    assert not (tmp_path / "nan.onnx").exists()
+
+
+def test_ship_does_not_overwrite_what_it_reads(checkpoint):
+    ended = door("ship", checkpoint, checkpoint)
+    assert ended.returncode == 2 and "itself" in ended.stderr
+    assert door("ship", checkpoint, checkpoint.with_name("b.pt"), "--conf", 3).returncode == 2
+
+
+def test_a_checkpoint_whose_parts_do_not_fit_is_refused(checkpoint, tmp_path):
+    from minehat.errors import MineHatError
+    content = torch.load(checkpoint, weights_only=True)
+    for key, value in (("recipe", {**content["recipe"], "width": "small"}), ("weights", {}), ("card", None)):
+        torch.save({**content, key: value}, tmp_path / "odd.pt")
+        with pytest.raises(MineHatError, match="odd"):
+            load_checkpoint(tmp_path / "odd.pt")
