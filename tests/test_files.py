@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,38 @@ def test_content_arrives_whole_and_in_new_folders(tmp_path):
     write_whole(path, b"second")
     assert path.read_bytes() == b"second"
     assert [*path.parent.iterdir()] == [path]
-    assert path.stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_a_new_file_has_the_mode_that_its_user_wants_and_an_old_one_keeps_its_own(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        write_whole(tmp_path / "new", "x")
+        write_whole(tmp_path / "old", "x")
+        (tmp_path / "old").chmod(0o464)
+        write_whole(tmp_path / "old", "y")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == mode
+    assert (tmp_path / "old").stat().st_mode & 0o777 == 0o464 and (tmp_path / "old").read_text() == "y"
+
+
+def test_a_symlink_stays_and_its_target_is_written(tmp_path):
+    (tmp_path / "there").mkdir()
+    for target in ("there/data", "there/absent"):
+        (tmp_path / "a.jpg").unlink(missing_ok=True)
+        (tmp_path / "a.jpg").symlink_to(target)
+        with written_whole(tmp_path / "a.jpg") as scratch:
+            assert scratch.parent == tmp_path / "there" and scratch.suffix == ".jpg"
+            scratch.write_text("x")
+        assert (tmp_path / "a.jpg").is_symlink() and (tmp_path / target).read_text() == "x"
+    assert sorted(os.listdir(tmp_path / "there")) == ["absent", "data"]
+
+
+def test_a_reader_that_goes_away_is_not_taken_for_a_file_that_cannot_be_written(tmp_path):
+    with pytest.raises(BrokenPipeError), written_whole(tmp_path / "a.json"):
+        raise BrokenPipeError(32, "Broken pipe")
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_failure_inside_leaves_what_was_there(tmp_path):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,15 +19,20 @@ STEM = 40  # characters of a name that its scratch file bears; names may be as l
 def written_whole(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a scratch path beside `path`; on success it becomes `path`, on failure nothing is left.
 
-    The folder is made when absent. Raises MineHatError where it cannot be written to.
+    The folder is made when absent. A symlink stays, and the file that it names is written; a file that was
+    there keeps its mode. Raises MineHatError where it cannot be written to.
     """
-    final = Path(path)
-    scratch = _scratch_beside(final)
+    final = _target(path)
+    scratch = _scratch_beside(final, Path(path).suffix)
     try:
         yield scratch
         _flush_to_disk(scratch)
+        if final.exists():
+            os.chmod(scratch, stat.S_IMODE(final.stat().st_mode))
         os.replace(scratch, final)
         _flush_to_disk(final.parent)
+    except BrokenPipeError:
+        raise  # of a reader of ours, who went away meanwhile
     except OSError as exc:
         if exc.filename not in (None, str(scratch), scratch):
             raise  # of another file, that was read meanwhile
@@ -44,9 +50,23 @@ def write_whole(path: str | os.PathLike[str], content: bytes | str) -> None:
 
 def ready_folder(path: str | os.PathLike[str]) -> Path:
     """Make the folder where it is absent, and raise MineHatError unless files can be made in it."""
-    folder = Path(path)
-    _scratch_beside(folder / "probe").unlink()
-    return folder
+    ready_file(Path(path) / "probe")
+    return Path(path)
+
+
+def ready_file(path: str | os.PathLike[str]) -> None:
+    """Make the file's folder where it is absent, and raise MineHatError unless `path` can be written there."""
+    _scratch_beside(_target(path)).unlink()
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder where it is absent. Raises MineHatError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as exc:
+        raise MineHatError(f"{folder} is a file, not a folder. Name another one.") from exc
+    except OSError as exc:
+        raise _not_ours(folder, exc) from exc
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
@@ -58,21 +78,26 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
     return digest.hexdigest()
 
 
-def _scratch_beside(final: Path) -> Path:
+def _target(path: str | os.PathLike[str]) -> Path:
+    """The file itself, where `path` is a symlink to it."""
+    return Path(os.path.realpath(path) if os.path.islink(path) else path)
+
+
+def _scratch_beside(final: Path, suffix: str = "") -> Path:
+    """A new empty file; nobody else may read it where it takes the place of a file, whose mode comes last."""
     if final.exists() and not final.is_file():  # a rename would take the place of a device or fail at the end
         raise MineHatError(f"{final} is no regular file. Name another one.")
+    make_folder(final.parent)
+    scratch = final.with_name(f".{final.stem[:STEM]}.{secrets.token_hex(8)}.tmp{suffix}")
     try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{final.stem[:STEM]}.", suffix=f".tmp{final.suffix}",
-                                        dir=final.parent)
-        os.fchmod(handle, 0o644)
-        os.close(handle)
-    except FileExistsError as exc:
-        raise MineHatError(f"{final.parent} is a file, not a folder. Name another one.") from exc
+        os.close(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if final.exists() else 0o666))
     except OSError as exc:
-        raise MineHatError(f"{final.parent} cannot be written to: {exc.strerror or exc}. "
-                           "Name a folder that is yours.") from exc
-    return Path(name)
+        raise _not_ours(final.parent, exc) from exc
+    return scratch
+
+
+def _not_ours(folder: Path, exc: OSError) -> MineHatError:
+    return MineHatError(f"{folder} cannot be written to: {exc.strerror or exc}. Name a folder that is yours.")
 
 
 def _flush_to_disk(path: Path) -> None:
