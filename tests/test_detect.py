@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -61,7 +62,7 @@ def detect(*args: object, cwd: Path | None = None) -> subprocess.CompletedProces
 
 
 def complaints(done: subprocess.CompletedProcess[str]) -> list[str]:
-    return [line for line in done.stderr.splitlines() if line.startswith(("minehat:", "__main__.py:"))]
+    return [line for line in done.stderr.splitlines() if line.startswith("minehat:")]
 
 
 def labels(entry: dict) -> list[str]:
@@ -123,7 +124,7 @@ def test_a_model_without_a_card_works_with_one_by_hand(tmp_path):
     card.write_text(CARD.to_json())
     path = picture(tmp_path / "a.png")
     refused = detect(model, path)
-    assert refused.returncode == 2 and "--card card.json" in refused.stderr
+    assert refused.returncode == 2 and "--card card.json" in complaints(refused)[0]
     done = detect(model, path, "--card", card, "--json", "-")
     assert labels(json.loads(done.stdout)["images"][0]) == ["helmet", "head"]
 
@@ -248,14 +249,17 @@ def _newer(path: Path) -> Path:
 
 @pytest.mark.parametrize(("args", "complaint"), [
     (["{in}", "--json", "{file}/o.json"], "is a file, not a folder"),
-    (["{in}", "--json", "{file}/o.jsonl"], "cannot be written"),
+    (["{in}", "--json", "{file}/o.jsonl"], "is a file, not a folder"),
+    (["{in}", "--json", "{link}.json"], "is the model. Name another file"),
     (["{in}", "--json", "{file}"], "must end in .json"),
     (["{in}", "--draw", "{file}"], "is a file, not a folder"),
     (["{in}", "--draw", "{file}/deep/d"], "cannot be written to"),
     (["{in}", "--draw", "{in}"], "Name another folder"),
-    (["{in}", "--conf", "1.5"], "does not lie in 0..1"),
-    (["{in}", "--conf", "nan"], "does not lie in 0..1"),
-    (["{in}", "--threads", "0"], "less than 1"),
+    (["{in}", "--conf", "1.5"], "must lie in 0..1, found '1.5'"),
+    (["{in}", "--conf", "nan"], "must lie in 0..1, found 'nan'"),
+    (["{in}", "--iou", "abc"], "must lie in 0..1, found 'abc'"),
+    (["{in}", "--threads", "0"], "must be a whole number from 1 on, found '0'"),
+    (["{in}", "--threads", "two"], "must be a whole number from 1 on, found 'two'"),
     (["{in}", "--backend", "tensorrt"], "invalid choice"),
     (["{in}/nope.jpg"], "no such picture"),
     ([], "SOURCE"),
@@ -263,7 +267,8 @@ def _newer(path: Path) -> Path:
 def test_arguments_that_cannot_be_followed_are_found_before_any_work(model, tmp_path, args, complaint):
     picture(tmp_path / "in" / "a.png")
     (tmp_path / "file").write_text("mine")
-    places = {"in": tmp_path / "in", "file": tmp_path / "file"}
+    (tmp_path / "link.json").symlink_to(model)
+    places = {"in": tmp_path / "in", "file": tmp_path / "file", "link": tmp_path / "link"}
     done = detect(model, *[arg.format(**places) for arg in args])
     assert done.returncode == 2 and complaint in done.stderr
     assert "Traceback" not in done.stderr and "source " not in done.stderr
@@ -284,6 +289,35 @@ def test_ctrl_c_ends_cleanly_with_what_was_done(model, tmp_path, suffix):
     images = json.loads(text)["images"] if suffix == ".json" else [*map(json.loads, text.splitlines())]
     assert len(images) > 5 and images[-1]["source"] == str(clip)
     assert not [*tmp_path.glob(".*")] and os.listdir(tmp_path / "drawn") == ["clip.mp4"]
+
+
+@pytest.mark.parametrize("suffix", [".json", ".jsonl"])
+def test_sigterm_leaves_no_scratch_file(model, tmp_path, suffix):
+    clip, out = video(tmp_path / "clip.mp4", frames=300), tmp_path / f"out{suffix}"
+    run = subprocess.Popen([*COMMAND, str(model), *[str(clip)] * 200, "--json", str(out), "--draw",
+                            str(tmp_path / "drawn")], stderr=subprocess.PIPE, text=True)
+    _wait_until(lambda: any(path.stat().st_size > 2000 for path in tmp_path.glob(f"*out*{suffix}")))
+    run.terminate()
+    told = run.communicate(timeout=60)[1]
+    assert run.returncode == 143 and "Traceback" not in told
+    assert not [*tmp_path.glob(".*"), *(tmp_path / "drawn").glob(".*")]
+
+
+@pytest.mark.parametrize("redirection", ["2>&1 | head -c 0", "2>&-"])
+def test_results_are_written_though_nobody_hears(model, tmp_path, redirection):
+    """Many lines of complaints are said before the end; the reader of stderr is gone by then."""
+    path, out = picture(tmp_path / "a.png"), tmp_path / "out.json"
+    missing = [str(tmp_path / f"missing{number}.png") for number in range(9)]
+    command = shlex.join([*COMMAND, str(model), *missing, str(path), "--json", str(out)])
+    done = subprocess.run(["bash", "-c", f"{command} {redirection}; exit ${{PIPESTATUS[0]}}"], timeout=60, check=False)
+    assert done.returncode == 3
+    assert len(json.loads(out.read_text())["images"]) == 1
+
+
+def test_a_complaint_that_nobody_hears_keeps_its_exit_code(tmp_path):
+    command = shlex.join([*COMMAND, str(tmp_path / "nope.onnx"), str(picture(tmp_path / "a.png"))])
+    done = subprocess.run(["bash", "-c", f"{command} 2>&1 | head -c 0; exit ${{PIPESTATUS[0]}}"], check=False)
+    assert done.returncode == 2
 
 
 def _wait_until(ready) -> None:

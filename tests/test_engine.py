@@ -252,6 +252,9 @@ def harmed(folder, how):
     raw = {"empty": b"", "text": b"this is a text\n" * 9, "noise": np.random.default_rng(0).bytes(5000),
            "half a file": content[:len(content) // 2], "all but 1 %": content[:-len(content) // 100]}
     path.write_bytes(raw.get(how, content))
+    card = folder / "card.json"
+    card.write_text(CARD.to_json())
+    (folder / "link.json").symlink_to(path)
     flags = {"absent": [folder / "other.onnx"], "not ONNX": [__file__], "engine's name": [path, "-o", "x.onnx"],
              "folder": [path, "-o", path / "x.engine"], "--sm": [path, "--sm", "77"],
              "--sm words": [path, "--sm", "ada"], "--batch": [path, "--batch", "4,2,1"],
@@ -259,6 +262,11 @@ def harmed(folder, how):
              "--target": [path, "--target", "dla"], "--require": [path, "--require", "int8"],
              "--require of a mixed file": [path, "--require", "int8"],
              "--require words": [path, "--require", "int4"], "--card": [path, "--card", folder / "absent.json"],
+             "--json is the model": [path, "--json", path],
+             "--json is a link to it": [path, "--json", folder / "link.json"],
+             "--json is an engine's card": [path, "--json", folder / "tiny.engine.json"],
+             "--json in a file": [path, "--json", path / "x.json"],
+             "--json is the card": [path, "--card", card, "--json", card],
              "tiny workspace": [path, "--workspace", "0"]}
     return flags.get(how, [path])
 
@@ -290,6 +298,11 @@ def harmed(folder, how):
     ("--batch words", "--batch wants"),
     ("--workspace", "--workspace wants"),
     ("tiny workspace", "more than nothing"),
+    ("--json is the model", "must end in .json"),
+    ("--json is a link to it", "is the model. Name another file"),
+    ("--json is an engine's card", "must end in .json"),
+    ("--json in a file", "tiny.onnx is a file, not a folder"),
+    ("--json is the card", "is the card. Name another file"),
     ("--target", "--target must be one of"),
     ("--require", "3 of 3 convolutions"),
     ("--require of a mixed file", "otherwise: stem (fp32). Give"),
@@ -346,20 +359,25 @@ def test_a_full_disk_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == [model]
 
 
-def test_ctrl_c_cancels_the_build_and_leaves_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_cancels_the_build_and_leaves_nothing(tmp_path, monkeypatch, number, end):
     """Pressed while the builder is inside one of our callbacks."""
     model, start = saved(tmp_path), Phases.start
 
     def pressed(self, name, parent, steps):
         start(self, name, parent, steps)
         if parent is not None:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     monkeypatch.setattr(Phases, "start", pressed)
-    with pytest.raises(KeyboardInterrupt):
-        engine_from_onnx(model)
+    try:
+        code = door(model)
+    except SystemExit as exc:
+        code = exc.code
+    assert code == end
     assert list(tmp_path.iterdir()) == [model]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 # Preflight

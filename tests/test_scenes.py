@@ -227,4 +227,5 @@ def test_the_door_says_in_one_line_what_can_be_mended(tmp_path):
     for arguments in (("--size", "12"), ("--size", "161x90"), ("--seconds", "-1"), ("--seed", "x")):
         done = _door(str(tmp_path / "a.mp4"), *arguments)
         assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, done.stderr
+        assert done.stderr.startswith("minehat.scenes: ")
     assert not list(tmp_path.iterdir())

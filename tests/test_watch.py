@@ -174,10 +174,43 @@ def test_check_says_in_a_line_each_what_works(model, tmp_path):
 def test_events_that_cannot_be_kept_are_refused_before_and_sounded_after(model, tmp_path):
     film = write_film(tmp_path / "film.mp4", 2, lambda t: True)
     done = minewatch("run", model, film, "--json", film / "events.jsonl")
-    assert done.returncode == 2 and "--json" in done.stderr
+    assert done.returncode == 2 and "--json" in done.stderr and "film.mp4 is a file, not a folder" in done.stderr
     done = minewatch("run", model, film, "--json", "/dev/full")
     assert done.returncode == 3
     assert "ALARM  bare_head" in done.stderr and "cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize("read", ["model", "card", "source"])
+def test_events_are_not_appended_to_what_is_read(model, tmp_path, read):
+    places = {"model": model, "card": tmp_path / "card.json", "source": write_film(tmp_path / "a.mp4", 1, bool)}
+    places["card"].write_text(card().to_json())
+    before = places[read].read_bytes()
+    done = minewatch("run", model, places["source"], "--card", places["card"], "--json", places[read])
+    assert done.returncode == 2 and f"is the {read}" in done.stderr
+    assert places[read].read_bytes() == before
+
+
+def test_a_model_without_a_card_is_watched_with_one_by_hand(model, tmp_path):
+    bare, by_hand = tmp_path / "bare.onnx", tmp_path / "card.json"
+    made = onnx.load(model)
+    del made.metadata_props[:]
+    onnx.save(made, bare)
+    by_hand.write_text(card().to_json())
+    film = write_film(tmp_path / "film.mp4", 1, bool)
+    for command in ("run", "check"):
+        refused = minewatch(command, bare, film)
+        assert refused.returncode == 2 and "--card card.json" in refused.stderr
+        assert minewatch(command, bare, film, "--card", by_hand).returncode == 0
+    assert minewatch("run", bare, film).stderr.startswith("minewatch: ")
+
+
+@pytest.mark.parametrize(("flag", "value", "words"), [
+    ("--conf", "abc", "must lie in 0..1"), ("--conf", "nan", "must lie in 0..1"), ("--conf", "25", "must lie in 0..1"),
+    ("--seconds", "abc", "must be a number over 0"), ("--seconds", "nan", "must be a number over 0"),
+    ("--seconds", "-1", "must be a number over 0")])
+def test_numbers_that_make_no_sense_are_told_in_words(model, flag, value, words):
+    done = minewatch("run", model, "film.mp4", f"{flag}={value}")
+    assert done.returncode == 2 and f"{flag}: {words}, found '{value}'" in done.stderr
 
 
 class Camera(BaseHTTPRequestHandler):

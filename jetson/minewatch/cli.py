@@ -24,7 +24,9 @@ import threading
 from collections.abc import Sequence
 
 import minehat
+from minehat.arguments import above_zero, share
 from minehat.doors import DONE, SOME_FAILED, run_door
+from minehat.results import check_no_input
 
 from .check import check
 from .events import Voice
@@ -40,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
     if args.command == "check":
-        return check(args.model, args.source)
+        return check(args.model, args.source, args.card)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -48,7 +50,8 @@ def _main(argv: Sequence[str]) -> int:
 
 
 def _run(args: argparse.Namespace, stop: threading.Event) -> int:
-    with minehat.open(args.model, conf=args.conf) as detector, Voice(args.json) as voice:
+    check_no_input(args.json, model=args.model, card=args.card, source=args.source)
+    with minehat.open(args.model, args.card, conf=args.conf) as detector, Voice(args.json) as voice:
         rules_of(detector.card.classes, args.model)
         with Reader(args.source) as reader:
             code = watch(detector, reader, voice.say, stop, args.seconds)
@@ -72,17 +75,11 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="watch a source and raise alarms")
     look = commands.add_parser("check", help="say whether the model and the source can be used")
     for command in (run, look):
-        command.add_argument("model", metavar="MODEL", help="an .onnx file with its card")
+        command.add_argument("model", metavar="MODEL", help="an .onnx file")
         command.add_argument("source", metavar="SOURCE", help="a camera's URL, a video, a picture or a folder")
+        command.add_argument("--card", metavar="FILE", help="model card, for a model that carries none")
     run.add_argument("--json", metavar="FILE", help="append every event to this file, a line each; - is stdout")
-    run.add_argument("--conf", type=float, metavar="C", help="lowest score that counts, 0 to 1 (the card's)")
-    run.add_argument("--seconds", type=_seconds, default=math.inf, metavar="N",
+    run.add_argument("--conf", type=share, metavar="C", help="lowest score that counts, 0 to 1 (the card's)")
+    run.add_argument("--seconds", type=above_zero, default=math.inf, metavar="N",
                      help="stop after so many seconds; of a video's own time, for files")
     return parser
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise ValueError(text)
-    return value

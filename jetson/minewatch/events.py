@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import sys
@@ -11,7 +10,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from minehat import progress
 from minehat.errors import MineHatError
+from minehat.files import make_folder
 
 Kind = Literal[
     "watch_began",
@@ -93,8 +94,8 @@ class Voice:
             self._journal.write(event)
         except OSError as exc:
             self.lost += 1
-            _sound(f"ALARM  {self._journal.name} cannot be written ({exc.strerror or exc}); only said here:")
-        _sound(str(event))
+            progress.say(f"ALARM  {self._journal.name} cannot be written ({exc.strerror or exc}); only said here:")
+        progress.say(str(event))
 
     def __enter__(self) -> Voice:
         return self
@@ -103,21 +104,16 @@ class Voice:
         self._journal.close()
 
 
-def _sound(line: str) -> None:
-    with contextlib.suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
-
-
 def _opened(path: Path) -> IO[bytes]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         file = open(path, "a+b", buffering=0)  # noqa: SIM115 - held by the journal
         if file.seek(0, os.SEEK_END) and _last_byte(file) != b"\n":
             file.write(b"\n")
         return file
-    except OSError as exc:
-        raise MineHatError(f"{path} cannot be written: {exc.strerror or exc}. "
-                           "Name another place for the events: `--json FILE`.") from exc
+    except (OSError, MineHatError) as exc:
+        reason = str(exc) if isinstance(exc, MineHatError) else f"{exc.strerror or exc}. Name another file."
+        raise MineHatError(f"--json {path} cannot be written: {reason}") from exc
 
 
 def _last_byte(file: IO[bytes]) -> bytes:

@@ -27,7 +27,10 @@ from .engine.options import (
     bytes_from_text,
     sm_from_text,
 )
-from .files import write_whole
+from .errors import MineHatError
+from .files import ready_file, write_whole
+from .progress import say
+from .results import check_no_input
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,20 +50,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--require", metavar="|".join(REQUIRABLE),
                         help="fail, naming them, when convolutions run in another precision")
     parser.add_argument("--card", metavar="FILE", help="model card for an ONNX file that carries none")
-    parser.add_argument("--json", metavar="FILE", help="write what was built; - for stdout")
+    parser.add_argument("--json", metavar="FILE", help="write what was built into this .json file; - for stdout")
 
 
 def run(args: argparse.Namespace) -> int:
     """Build, tell people on stderr and machines in --json. Returns 0; raises MineHatError."""
+    _check_json(args)
     options = BuildOptions(
         target=args.target, sm=sm_from_text(args.sm) if args.sm else (),
         batch=batch_from_text(args.batch) if args.batch else None,
         workspace=bytes_from_text(args.workspace), require=args.require)
     built = engine_from_onnx(args.model, args.out, options, read_card(args.card) if args.card else None)
-    print(_table(built), file=sys.stderr)
+    say(_table(built))
     if args.json:
         _write_json(args.json, built)
     return 0
+
+
+def _check_json(args: argparse.Namespace) -> None:
+    """Before the build, which takes minutes."""
+    if args.json in (None, "-"):
+        return
+    name = args.json.lower()
+    if not name.endswith(".json") or name.endswith(".engine.json"):
+        raise MineHatError(f"--json {args.json}: the name must end in .json, or be - for stdout, and not in "
+                           ".engine.json, which is an engine's card.")
+    check_no_input(args.json, model=args.model, card=args.card)
+    ready_file(args.json)
 
 
 def _table(built: Built) -> str:

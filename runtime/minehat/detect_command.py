@@ -10,20 +10,21 @@ JSON: {"model": ..., "images": [{"source": ..., "width": ..., "height": ..., "de
 [x0, y0, x1, y1], "score": ..., "label": "helmet"}]}]}, boxes in pixels of the frame. Frames of videos
 and cameras also have "frame" (from 0) and "seconds". A .jsonl file gets one such image a line, at once.
 
-exit codes: 0 done; 2 nothing could be done, stderr says what to mend; 3 some inputs failed, each named
-on stderr, the rest is done; 130 ended by Ctrl-C.
+exit codes: 0 done; 2 nothing was begun, for the model or an argument cannot be used or none of the sources
+is there; 3 inputs were not there or could not be read, some or all of them, and the rest is done; 130 ended
+by Ctrl-C, 143 by SIGTERM (without the files that are written whole). Stderr names what failed, a line each.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
 
+from .arguments import positive, share
 from .backends import CHOICES
 from .detections import Detections
 from .detector import Detector, open_detector
@@ -31,7 +32,7 @@ from .doors import DONE, INTERRUPTED, MENDABLE, SOME_FAILED
 from .drawings import Drawings
 from .errors import MineHatError
 from .progress import bar, say
-from .results import Write, check_place, entry_of, results_to
+from .results import Write, check_no_input, check_place, entry_of, results_to
 from .sources import Input, Shot, count_frames, frames_of, listed, without_secrets
 
 MOST_COLUMNS = 4  # classes that the table shows whether they were seen or not
@@ -45,19 +46,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="write what was found: .json one document, .jsonl a line a frame, - stdout")
     parser.add_argument("--draw", metavar="DIR",
                         help="draw the boxes: pictures as DIR/NAME.jpg, videos as DIR/NAME.mp4")
-    parser.add_argument("--conf", metavar="C", type=_share,
+    parser.add_argument("--conf", metavar="C", type=share,
                         help="least score of a detection, 0 to 1 (default: the card's)")
-    parser.add_argument("--iou", metavar="I", type=_share,
+    parser.add_argument("--iou", metavar="I", type=share,
                         help="two boxes of a class that overlap more are one, 0 to 1 (default: the card's)")
     parser.add_argument("--backend", choices=CHOICES, default="auto",
                         help="what runs the model; ort is ONNX Runtime on the CPU (default auto: what fits it)")
     parser.add_argument("--card", metavar="FILE", help="model card, for a model that carries none")
-    parser.add_argument("--threads", metavar="N", type=_threads, help="processor threads (default: all cores)")
+    parser.add_argument("--threads", metavar="N", type=positive, help="processor threads (default: all cores)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Detect, and tell people on stderr, machines in --json. Returns the exit code."""
-    _check_json(args)
+    check_place(args.json)
+    check_no_input(args.json, model=args.model, card=args.card)
     failures = _Failures()
     inputs = listed(args.sources, failures)
     if not inputs:
@@ -76,12 +78,6 @@ def run(args: argparse.Namespace) -> int:
             interrupted = True
     say(tally.table(classes))
     return INTERRUPTED if interrupted else SOME_FAILED if failures.count else DONE
-
-
-def _check_json(args: argparse.Namespace) -> None:
-    check_place(args.json)
-    if args.card and args.json and os.path.realpath(args.json) == os.path.realpath(args.card):
-        raise MineHatError(f"--json {args.json} is the model card. Name another file.")
 
 
 def _detect(detector: Detector, inputs: list[Input], failures: _Failures, tally: _Tally, write: Write,
@@ -152,17 +148,3 @@ def _aligned(rows: list[list[str]]) -> str:
     return "\n".join("  ".join(cell.ljust(width) if column == 0 else cell.rjust(width)
                                for column, (cell, width) in enumerate(zip(row, widths, strict=True)))
                      for row in rows)
-
-
-def _share(text: str) -> float:
-    share = float(text)
-    if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"{text} does not lie in 0..1")
-    return share
-
-
-def _threads(text: str) -> int:
-    threads = int(text)
-    if threads < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return threads

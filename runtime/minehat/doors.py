@@ -1,26 +1,51 @@
-"""What every door shares: exit codes, and one line for what the user can mend."""
+"""What every door shares: exit codes, one line for what the user can mend, and a clean end on SIGTERM."""
 
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from .errors import MineHatError
+from .progress import hush, say
 
-DONE, BUG, MENDABLE, SOME_FAILED, SLOWER, INTERRUPTED = 0, 1, 2, 3, 4, 130
+DONE, BUG, MENDABLE, SOME_FAILED, SLOWER, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
 
 
 def run_door(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
     """Call `main` with the arguments and return its exit code; a MineHatError becomes one line and 2."""
     try:
-        return main(sys.argv[1:] if argv is None else argv)
+        with _cleared_by_sigterm():
+            return main(sys.argv[1:] if argv is None else argv)
     except MineHatError as exc:
-        print(f"{os.path.basename(sys.argv[0])}: {' '.join(str(exc).split())}", file=sys.stderr)
+        say(f"{_called()}: {' '.join(str(exc).split())}")
         return MENDABLE
     except KeyboardInterrupt:
-        print("stopped.", file=sys.stderr)
+        say("stopped.")
         return INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        hush(sys.stdout)
         return DONE
+
+
+def _called() -> str:
+    """The name of the program, or of the module that was run with -m."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name.removesuffix(".__main__") if spec else os.path.basename(sys.argv[0])
+
+
+@contextmanager
+def _cleared_by_sigterm() -> Iterator[None]:
+    """SIGTERM rises as SystemExit, so that scratch files are cleared away; a handler that is there stays."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Generator, Iterable, Iterator, Sized
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 Item = TypeVar("Item")
 BETWEEN_LINES = 15.0  # seconds, where stderr is a log
@@ -15,7 +16,7 @@ def bar(iterable: Iterable[Item], total: int | None = None, label: str = "") -> 
     """The items of `iterable`, with a progress bar. `total` where it has no length of its own."""
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)
-    tqdm = _load_tqdm() if sys.stderr.isatty() else None
+    tqdm = _load_tqdm() if _on_terminal() else None
     if tqdm is None:
         yield from _with_lines(iterable, total, label)
     else:
@@ -23,12 +24,24 @@ def bar(iterable: Iterable[Item], total: int | None = None, label: str = "") -> 
 
 
 def say(text: str) -> None:
-    """Print text on stderr, above a bar that is running."""
-    tqdm = _load_tqdm() if sys.stderr.isatty() else None
-    if tqdm is None:
-        print(text, file=sys.stderr, flush=True)
-    else:
-        tqdm.tqdm.write(text, file=sys.stderr)
+    """Print text on stderr, above a bar that is running. Raises nothing where nobody can hear it."""
+    try:
+        tqdm = _load_tqdm() if _on_terminal() else None
+        if tqdm is not None:
+            tqdm.tqdm.write(text, file=sys.stderr)
+        elif sys.stderr is not None:
+            print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        hush(sys.stderr)
+    except OSError:  # a log on a full disk; there may be room again for the next line
+        pass
+
+
+def hush(stream: TextIO) -> None:
+    """Send what a stream still holds, and all that follows, to nowhere: its reader has gone away."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _with_lines(iterable: Iterable[Item], total: int | None, label: str) -> Iterator[Item]:
@@ -39,6 +52,10 @@ def _with_lines(iterable: Iterable[Item], total: int | None, label: str) -> Iter
             told = now
             say(f"{label or 'done'} {count}{f'/{total}' if total else ''} after {now - start:.0f} s")
         yield item
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()  # it is None where it was closed: `2>&-`
 
 
 def _load_tqdm() -> Any:

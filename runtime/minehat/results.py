@@ -9,6 +9,7 @@ the frame. Non-ASCII names are escaped as JSON allows, so the text is ASCII.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -18,7 +19,7 @@ from typing import Any, TextIO
 
 from .detections import Detections
 from .errors import MineHatError
-from .files import written_whole
+from .files import make_folder, written_whole
 from .sources import Shot
 
 Write = Callable[[dict[str, Any]], None]
@@ -61,6 +62,13 @@ def check_place(place: str | None) -> None:
     if place not in (None, "-") and Path(str(place)).suffix.lower() not in (".json", ".jsonl"):
         raise MineHatError(f"--json {place}: the name must end in .json (one document) or .jsonl (a line a "
                            "frame), or be - for stdout.")
+
+
+def check_no_input(place: str | None, **inputs: str | None) -> None:
+    """Raise MineHatError where `place` is the file of one of the `inputs`: model="a.onnx", card=None, ..."""
+    for name, path in inputs.items():
+        if place and path and os.path.realpath(place) == os.path.realpath(path):
+            raise MineHatError(f"--json {place} is the {name}. Name another file.")
 
 
 @contextmanager
@@ -109,7 +117,7 @@ class _Lines:
 
 def _opened(path: Path) -> FileIO:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         return open(path, "wb", buffering=0)
     except OSError as exc:
         raise _unwritable(str(path), exc) from exc

@@ -19,6 +19,7 @@ from ..card import ModelCard, read_card
 from ..errors import MineHatError
 from ..files import sha256_of, written_whole
 from ..onnx_metadata import read_metadata
+from ..progress import say
 from .card import EngineCard, card_beside
 from .layers import UNKNOWN, Convolution, convolutions_in, counted, layers_from_table
 from .library import NO_INT8_SM, Library, aim, builder_library
@@ -165,8 +166,8 @@ def _config(library: Library, network: Network, card: ModelCard, options: BuildO
 def _compile(library: Library, network: Network, config: Any, log: BuildLog, label: str) -> bytes:
     phases = Phases(label)
     config.progress_monitor = monitor_for(library.trt, phases)
-    if not sys.stderr.isatty():
-        print(f"{label}: building with {library.title} ...", file=sys.stderr, flush=True)
+    if sys.stderr is None or not sys.stderr.isatty():
+        say(f"{label}: building with {library.title} ...")
     with interruptible(phases):
         content = network.builder.build_serialized_network(network.definition, config)
     if content is None:

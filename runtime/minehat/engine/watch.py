@@ -85,7 +85,7 @@ class Phases:
 
     def _draw(self, name: str) -> None:
         now = time.monotonic()
-        if not sys.stderr.isatty() or now - self._drawn < 0.1:
+        if sys.stderr is None or not sys.stderr.isatty() or now - self._drawn < 0.1:
             return
         self._drawn = now
         cells = round(self.share * BAR_CELLS)
@@ -135,22 +135,27 @@ def monitor_for(trt: Any, phases: Phases) -> Any:
 
 @contextmanager
 def interruptible(phases: Phases) -> Iterator[None]:
-    """Ctrl-C asks the builder to stop at its next step, then rises as KeyboardInterrupt.
+    """Ctrl-C or SIGTERM asks the builder to stop at its next step, and is then raised again.
 
-    Without this the exception would be swallowed inside the builder's callback.
+    Without this their exceptions would be swallowed inside the builder's callback.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    def ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+    caught: list[int] = []
+
+    def ask_to_stop(number: int, _frame: FrameType | None) -> None:
+        caught.append(number)
         phases.cancelled = True
 
-    before = signal.signal(signal.SIGINT, ask_to_stop)
+    before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
         phases.clear()
-    if phases.cancelled:
-        raise KeyboardInterrupt
+    if caught:
+        signal.raise_signal(caught[0])
+        raise KeyboardInterrupt  # where the handler raised nothing
