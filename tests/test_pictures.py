@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -56,6 +57,26 @@ def test_16_bit_grey_is_scaled_not_clipped(tmp_path):
     frame = read_picture(tmp_path / "a.png")
     assert_allclose(frame[0, :, 0].astype(int), np.arange(256), atol=1)
     assert_array_equal(frame[..., 0], frame[..., 2])
+
+
+@pytest.mark.parametrize("top", [255, 65535, 2**31 - 1])
+def test_32_bit_grey_is_scaled_by_what_it_holds(tmp_path, top):
+    ramp = np.linspace(0, top, 256).astype(np.int32).reshape(1, 256).repeat(4, 0)
+    Image.fromarray(ramp).save(tmp_path / "a.tiff")
+    with Image.open(tmp_path / "a.tiff") as image:
+        assert image.mode == "I"
+    assert_allclose(read_picture(tmp_path / "a.tiff")[0, :, 0].astype(int), np.arange(256), atol=1)
+
+
+def test_a_picture_that_would_fill_the_memory_is_refused_on_one_line(tmp_path):
+    path = tmp_path / "a.bmp"
+    halves().save(path)
+    content = bytearray(path.read_bytes())
+    content[18:26] = struct.pack("<ii", 20_000, 12_000)  # width and height
+    path.write_bytes(content)
+    with pytest.raises(MineHatError, match=r"a\.bmp is too large: .* at most 179 megapixels are read") as caught:
+        read_picture(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_what_is_transparent_shows_white(tmp_path):

@@ -25,6 +25,10 @@ def read_picture(path: str | Path) -> npt.NDArray[np.uint8]:
                 return _as_seen(image)
     except FileNotFoundError as exc:
         raise MineHatError(f"{path}: no such picture.") from exc
+    except image_module.DecompressionBombError as exc:
+        most = 2 * image_module.MAX_IMAGE_PIXELS / 1e6
+        raise MineHatError(f"{path} is too large: pictures of at most {most:.0f} megapixels are read. Make it "
+                           "smaller, or cut it into parts.") from exc
     except Exception as exc:  # Pillow's decoders raise many kinds for broken files
         raise MineHatError(f"{path} cannot be decoded as a picture ({_reason(exc)}).") from exc
 
@@ -63,9 +67,13 @@ def _upright(image: Any) -> Any:
 
 
 def _eight_bits(image: Any) -> Any:
-    """A 16-bit (or float) grey picture scaled to 0..255, which Pillow would clip instead."""
+    """A 16-bit, 32-bit or float grey picture scaled to 0..255, which Pillow would clip instead.
+
+    32 bits may hold 8 (nothing over 255) or 16 (nothing over 65535); others and floats count up to their maximum.
+    """
     grey = np.nan_to_num(np.asarray(image, np.float64))
-    full = 65535.0 if image.mode.startswith("I") else max(float(grey.max()), 1e-9)
+    top = max(float(grey.max()), 1e-9)
+    full = top if image.mode == "F" else 255 if image.mode == "I" and top <= 255 else max(top, 65535)
     return _load_pillow().fromarray(np.clip(grey / full * 255 + 0.5, 0, 255).astype(np.uint8))
 
 
