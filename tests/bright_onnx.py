@@ -13,13 +13,15 @@ SIZE, CELL = 96, 32
 CARD = ModelCard(name="bright", classes=("helmet", "head"), height=SIZE, width=SIZE)
 
 
-def bright_onnx(path: Path, card: ModelCard | None = CARD, classes: int = 2) -> Path:
+def bright_onnx(path: Path, card: ModelCard | None = CARD, classes: int = 2, spoiled: str = "") -> Path:
     """Write it. The square's 3 x 3 cells of 32 pixels are its boxes; a cell scores its mean red as
-    helmet (column 0) and its mean blue as head (column 1)."""
+    helmet (column 0) and its mean blue as head (column 1). `spoiled` names a constant to be NaN."""
     cells = SIZE // CELL
     grid = np.array([[x, y, x + CELL, y + CELL] for y in range(0, SIZE, CELL) for x in range(0, SIZE, CELL)])
     constants = {"pick": np.eye(3)[[0, 2][:classes]].reshape(classes, 3, 1, 1), "grid": grid[None],
                  "zero": np.zeros((1, 1, 1))}
+    if spoiled:
+        constants[spoiled] = constants[spoiled] * np.nan
     nodes = [
         helper.make_node("AveragePool", ["images"], ["means"], kernel_shape=[CELL, CELL], strides=[CELL, CELL]),
         helper.make_node("Conv", ["means", "pick"], ["maps"]),

@@ -367,6 +367,22 @@ def test_the_detector_s_stages_add_up_to_the_call(model):
         assert at_once.boxes.max(0)[2] <= 300 and at_once.boxes.max(0)[3] <= 210
 
 
+def test_what_lies_in_the_bands_is_no_detection(model):
+    with minehat.open(model) as detector:
+        _, placement = detector.prepare(np.zeros((50, 100, 3), np.uint8))  # bands of 24 above and below
+        boxes = np.array([[0, 0, 32, 24], [0, 20, 32, 30], [40, 72, 60, 96], [10, 40, 10, 50]], np.float32)
+        found = detector.finish(boxes, np.full((4, 2), 0.9, np.float32), placement)
+        assert_allclose(found.boxes, [[0, 0, 100 / 3, 6.25]], rtol=1e-5)
+
+
+def test_a_model_that_answers_nan_is_refused_and_not_taken_for_a_frame_without_anybody(tmp_path):
+    path, out = picture(tmp_path / "a.png"), tmp_path / "out.json"
+    for spoiled in ("pick", "grid"):  # of the scores, of the boxes
+        done = detect(bright_onnx(tmp_path / "nan.onnx", spoiled=spoiled), path, "--json", out)
+        assert done.returncode == 2 and "nan.onnx gave answers that are not finite" in complaints(done)[0]
+        assert len(done.stderr.splitlines()) == 1 and not out.exists()
+
+
 def test_frames_of_changing_size_do_not_leak_into_each_other(model):
     """The square is one piece of memory: bands must be grey again after a frame that filled them."""
     with minehat.open(model) as detector:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from bright_onnx import bright_onnx
 from minehat import ModelCard
 from minehat.card import KEY
 from minehat.detections import no_detections
@@ -331,6 +332,16 @@ def test_a_detector_that_breaks_is_told_before_the_traceback(tmp_path):
     assert not reader.stuck
     assert [(event.kind, event.loud) for event in told] == [("watch_began", False), ("watch_ended", True)]
     assert "CUDA error 700" in told[1].remark
+
+
+def test_a_model_that_answers_nan_ends_the_watch_loudly(tmp_path):
+    film = write_film(tmp_path / "film.mp4", 1, lambda t: True)
+    broken = bright_onnx(tmp_path / "nan.onnx", spoiled="pick")
+    done = minewatch("run", broken, film, "--json", tmp_path / "events.jsonl")
+    assert done.returncode == 2 and kinds(tmp_path / "events.jsonl") == ["watch_began", "watch_ended"]
+    assert "ALARM  watch_ended" in done.stderr and "not finite" in lines_of(tmp_path / "events.jsonl")[-1]["remark"]
+    assert done.stderr.splitlines()[-1].startswith("minewatch: ") and "Traceback" not in done.stderr
+    assert "BAD  backend " in minewatch("check", broken, film).stderr
 
 
 def test_a_full_disk_does_not_silence_the_voice(capsys):

@@ -34,7 +34,7 @@ class Detections:
         return Detections(self.boxes[rows], self.scores[rows], self.labels[rows])
 
     def clipped(self, height: int, width: int) -> Detections:
-        """The same with boxes cut to a frame of `height` x `width`."""
+        """The same with boxes cut to a frame of `height` x `width`; of those outside nothing is left but an edge."""
         limits = np.array([width, height, width, height], np.float32)
         return Detections(np.clip(self.boxes, 0, limits), self.scores, self.labels)
 

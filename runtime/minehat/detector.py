@@ -64,10 +64,14 @@ class Detector:
         return self._batch, placement
 
     def finish(self, boxes: Array, scores: Array, placement: Placement) -> Detections:
-        """boxes [B, 4] in square pixels, scores [B, C] -> detections in pixels of the frame, clipped."""
+        """boxes [B, 4] in square pixels, scores [B, C] -> detections in pixels of the frame, clipped.
+
+        Boxes that lie wholly in the letterbox's bands are dropped.
+        """
         found = suppress(boxes, scores, self.conf, self.iou)
         moved = Detections(placement.to_frame(found.boxes), found.scores, found.labels)
-        return moved.clipped(placement.frame_height, placement.frame_width)
+        clipped = moved.clipped(placement.frame_height, placement.frame_width)
+        return clipped[(clipped.boxes[:, 2:] > clipped.boxes[:, :2]).all(axis=1)]
 
     def close(self) -> None:
         """Let go of the model."""

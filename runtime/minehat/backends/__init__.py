@@ -21,7 +21,10 @@ class Backend(Protocol):
     name: str  # "ort"
 
     def infer(self, batch: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """float32 [N, 3, H, W] -> boxes float32 [N, B, 4] x0 y0 x1 y1 in square pixels, scores [N, B, C]."""
+        """float32 [N, 3, H, W] -> boxes float32 [N, B, 4] x0 y0 x1 y1 in square pixels, scores [N, B, C].
+
+        Raises MineHatError for scores that are not finite: NaN would look like a frame without anybody.
+        """
 
     def close(self) -> None:
         """Let go of the model."""

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ..card import ModelCard
@@ -26,11 +27,17 @@ class OrtBackend:
         self._outputs = _checked_outputs(self._session, path, card)
 
     def infer(self, batch: Array) -> tuple[Array, Array]:
-        """float32 [N, 3, H, W] -> boxes float32 [N, B, 4] x0 y0 x1 y1 in square pixels, scores [N, B, C]."""
+        """float32 [N, 3, H, W] -> boxes float32 [N, B, 4] x0 y0 x1 y1 in square pixels, scores [N, B, C].
+
+        Raises MineHatError where the model's answers have another shape or are not finite.
+        """
         boxes, scores = self._session.run(self._outputs, {self._input: batch})
         if boxes.shape != (*scores.shape[:2], 4) or scores.shape[-1] != len(self._card.classes):
             raise MineHatError(f"{self._path} gave boxes {boxes.shape} and scores {scores.shape}; wanted "
                                f"[N, B, 4] and [N, B, {len(self._card.classes)}]. Its card does not fit it.")
+        if not np.isfinite(scores).all() or (boxes.size and not np.isfinite(boxes[..., 0]).any()):
+            raise MineHatError(f"{self._path} gave answers that are not finite, and would see nothing: the file is "
+                               "broken, or it overflows in FP16. Export it again, or use its FP32 form.")
         return boxes, scores
 
     def close(self) -> None:
