@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from minehat.card import ModelCard
-from minehat.detections import Detections, suppress
+from minehat.detections import Detections
+from minehat.detector import seen_in_frame
 from minehat.letterbox import as_input, letterbox
 from minehat.progress import bar
 from minehat.scoring import Score, score
@@ -32,6 +32,5 @@ def _detect(graph: Decoded, labelled: Labelled, card: ModelCard, device: str, bf
     images = torch.from_numpy(as_input(square, card)[None]).to(device, memory_format=torch.channels_last)
     with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=bf16):
         boxes, scores = graph(images)
-    seen = suppress(placement.to_frame(boxes[0].float().cpu().numpy()),
-                    np.asarray(scores[0].float().cpu()), LOWEST_SCORE, card.iou)
-    return seen.clipped(*frame.shape[:2])
+    return seen_in_frame(boxes[0].float().cpu().numpy(), scores[0].float().cpu().numpy(), placement, LOWEST_SCORE,
+                         card.iou)

@@ -40,6 +40,18 @@ def open_detector(model: str | Path, card: str | Path | ModelCard | None = None,
     return Detector(card, load(path, card, threads), conf, iou)
 
 
+def seen_in_frame(boxes: Array, scores: Array, placement: Placement, conf: float, iou: float) -> Detections:
+    """The network's answer for one square, suppressed, in pixels of the frame and clipped to it.
+
+    boxes: [B, 4] x0 y0 x1 y1 in square pixels. scores: [B, C], 0 to 1. Boxes that lie wholly in the
+    letterbox's bands are dropped.
+    """
+    found = suppress(boxes, scores, conf, iou)
+    moved = Detections(placement.to_frame(found.boxes), found.scores, found.labels)
+    clipped = moved.clipped(placement.frame_height, placement.frame_width)
+    return clipped[(clipped.boxes[:, 2:] > clipped.boxes[:, :2]).all(axis=1)]
+
+
 class Detector:
     """A model that is open, and how it is asked. A context manager; belongs to one thread at a time."""
 
@@ -64,14 +76,8 @@ class Detector:
         return self._batch, placement
 
     def finish(self, boxes: Array, scores: Array, placement: Placement) -> Detections:
-        """boxes [B, 4] in square pixels, scores [B, C] -> detections in pixels of the frame, clipped.
-
-        Boxes that lie wholly in the letterbox's bands are dropped.
-        """
-        found = suppress(boxes, scores, self.conf, self.iou)
-        moved = Detections(placement.to_frame(found.boxes), found.scores, found.labels)
-        clipped = moved.clipped(placement.frame_height, placement.frame_width)
-        return clipped[(clipped.boxes[:, 2:] > clipped.boxes[:, :2]).all(axis=1)]
+        """boxes [B, 4] in square pixels, scores [B, C] -> detections in pixels of the frame, clipped."""
+        return seen_in_frame(boxes, scores, placement, self.conf, self.iou)
 
     def close(self) -> None:
         """Let go of the model."""
