@@ -7,6 +7,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from conftest import ROOT
 from minehat.card import read_card
 from minehat.errors import MineHatError
 from minenet.network import Decoded
@@ -29,6 +30,10 @@ def test_the_graph_keeps_its_contract(exported):
     assert [o.version for o in model.opset_import if o.domain == ""] == [OPSET]
     kinds = [node.op_type for node in model.graph.node]
     assert kinds.count("Conv") == 75 and "BatchNormalization" not in kinds and "Shape" not in kinds
+
+
+def test_no_path_of_the_exporting_machine_is_in_the_file(exported):
+    assert str(ROOT).encode() not in exported.read_bytes()
 
 
 def test_the_card_travels_inside(exported):

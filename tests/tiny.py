@@ -26,6 +26,7 @@ def tiny_network(recipe: Recipe | None = None, seed: int = 0) -> MineNet:
         for head in network.heads:  # let random weights find something, of a size that a picture can hold
             head[1].bias.zero_()
             head[1].weight.mul_(0.2)
+            head[1].weight.unflatten(0, (network.recipe.anchors_a_scale, -1))[:, 2:4].mul_(0.1)
     return network.eval()
 
 

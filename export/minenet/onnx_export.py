@@ -93,7 +93,16 @@ def _exported(graph: Decoded, card: ModelCard) -> Any:
     if opset != OPSET:
         raise MineHatError(f"the exporter gave opset {opset} where {OPSET} was wanted: take torch 2.13 "
                            "(`pip install torch==2.13.0`).")
+    _without_traces(model)
     return model
+
+
+def _without_traces(model: Any) -> None:
+    """Drop what the exporter notes on every node: stack traces, with paths of the machine that exported."""
+    for part in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output,
+                 *model.graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
 
 
 @contextlib.contextmanager
