@@ -195,7 +195,10 @@ def test_the_demo_takes_plain_pictures_labelled_ones_or_both(tmp_path):
     for row in range(9):
         write_picture(plain / f"{row}.jpg", noise_frames(1)[0])
     only = material_of(plain, scenes, CLASSES)
-    assert (only.calibration, only.labelled, len(only.shown)) == ((plain,), scenes, 8)
+    assert (only.calibration, only.labelled, len(only.shown)) == ((plain, scenes / "JPEGImages"), scenes, 8)
+    for row in range(9, 32):
+        write_picture(plain / f"{row}.jpg", noise_frames(1)[0])
+    assert material_of(plain, scenes, CLASSES).calibration == (plain,)
     with pytest.raises(MineHatError, match="no picture"):
         (tmp_path / "empty").mkdir()
         material_of(tmp_path / "empty", scenes, CLASSES)

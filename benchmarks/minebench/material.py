@@ -12,6 +12,7 @@ from minehat.voc import read_split
 
 from .accuracy import spread
 
+ENOUGH = 32  # pictures of a site that calibrate by themselves; fewer get rendered scenes beside them
 SHOWN = 8  # pictures on the page, beside the clip
 
 
@@ -51,6 +52,8 @@ def material_of(data: Path | None, scenes: Path, classes: Sequence[str]) -> Mate
         return Material((drawn,), "rendered scenes", scenes, "rendered scenes", tuple(_pictures(drawn)[:SHOWN]), False)
     voc, site = voc_in(data), _site_in(data)
     sources = dict(_calibration(voc, site))
+    if voc is None and site is not None and len(_pictures(site)) < ENOUGH:
+        sources["rendered scenes"] = scenes / "JPEGImages"
     return Material(tuple(sources.values()), " and ".join(sources), voc or scenes,
                     f"{voc.name} val" if voc else "rendered scenes", _shown(voc, site, classes), True)
 
