@@ -24,11 +24,11 @@ from minehat.errors import MineHatError
 from minehat.files import write_whole
 from minehat.machine import cpu_name
 from minehat.progress import say
-from minenet.ablation import TABLES, Journal, Plan, Row, finish_runs, rows_of
-from minenet.ablation_report import figures_of, page_of
+from minenet.ablation.race import picture_ms
+from minenet.ablation.report import figures_of, page_of
+from minenet.ablation.runs import TABLES, Journal, Plan, Row, finish_runs, rows_of
 from minenet.backbones import WIDTHS
 from minenet.checkpoint import load_checkpoint
-from minenet.race import picture_ms
 
 
 def arguments() -> argparse.ArgumentParser:

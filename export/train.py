@@ -24,13 +24,13 @@ from minehat.progress import say
 from minehat.voc import Labelled, read_split
 from minenet.anchors import YOLOV3, Anchors, kmeans_anchors
 from minenet.backbones import BACKBONES, WIDTHS
-from minenet.batches import box_sizes
 from minenet.checkpoint import load_checkpoint
 from minenet.darknet_weights import load_darknet
+from minenet.data.batches import box_sizes
+from minenet.data.sources import Source, read_source
 from minenet.loss import BOX_LOSSES, LossSettings
 from minenet.network import ATTENTIONS, MineNet, Recipe
-from minenet.pictures_in_memory import Source, read_source
-from minenet.training import Run, TrainSettings
+from minenet.training.run import Run, TrainSettings
 
 CLASSES = ("helmet", "head")
 

@@ -10,8 +10,8 @@ from ablate import main
 from minehat.doors import run_door
 from minehat.errors import MineHatError
 from minehat.scenes import write_pictures
-from minenet.ablation import ATTENTION, BACKBONE, Plan, rows_of
-from minenet.ablation_report import figures_of, page_of
+from minenet.ablation.report import figures_of, page_of
+from minenet.ablation.runs import ATTENTION, BACKBONE, Plan, rows_of
 from minenet.checkpoint import load_checkpoint
 
 

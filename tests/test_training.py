@@ -8,13 +8,13 @@ import torch
 from minehat import scenes
 from minehat.errors import MineHatError
 from minehat.voc import Labelled
-from minenet.augment import augmented, mirrored
-from minenet.batches import batches, epoch_order
 from minenet.checkpoint import load_checkpoint, save_checkpoint
+from minenet.data.augment import augmented, mirrored
+from minenet.data.batches import batches, epoch_order
+from minenet.data.sources import Sample, Source
 from minenet.loss import LossSettings, assign, complete_iou, yolo_loss
 from minenet.network import STRIDES, MineNet, Recipe, decode
-from minenet.pictures_in_memory import Sample, Source
-from minenet.training import Run, TrainSettings, rate_at, size_of_epoch
+from minenet.training.run import Run, TrainSettings, rate_at, size_of_epoch
 from tiny import tiny_card, tiny_network
 
 RECIPE = Recipe("nano")
@@ -106,7 +106,7 @@ def test_batches_depend_on_seed_and_epoch_alone():
 
 
 def test_rate_warms_up_and_drops_at_its_shares_of_the_run():
-    settings = TrainSettings(lr=1.0, warmup=0.1, drops=(0.5, 0.8))
+    settings = TrainSettings(lr=1.0, warmup=0.1, schedule="steps", drops=(0.5, 0.8))
     rates = [round(rate_at(settings, p), 4) for p in (0, 0.05, 0.1, 0.49, 0.5, 0.8, 1)]
     assert rates == [0, 0.5, 1, 1, 0.1, 0.01, 0.01]
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from minehat.letterbox import place
 
-from .pictures_in_memory import Sample
+from .sources import Sample
 
 PAD = 114
 SEEN_SHARE = 0.35  # of a box that must be left inside the view for it to be kept

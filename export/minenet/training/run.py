@@ -16,12 +16,12 @@ from minehat.progress import bar, say
 from minehat.voc import Labelled
 from torch import Tensor, nn
 
-from .batches import batches, epoch_order
-from .checkpoint import load_checkpoint, save_checkpoint
+from ..checkpoint import load_checkpoint, save_checkpoint
+from ..data.batches import batches, epoch_order
+from ..data.sources import Source
+from ..loss import LossSettings, yolo_loss
+from ..network import MineNet
 from .evaluation import evaluate
-from .loss import LossSettings, yolo_loss
-from .network import MineNet
-from .pictures_in_memory import Source
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class TrainSettings:
     size: int = 416  # side of the square, pixels
     start_size: int = 416  # the first half of the run grows from here to `size`, in steps of 32
     lr: float = 0.01  # the paper's 5e-4 is for a pre-trained backbone
+    schedule: str = "cosine"  # or steps: times 0.1 at each of `drops`
     drops: tuple[float, ...] = (1 / 3, 2 / 3)  # the paper drops every 10,000 of 30,000 iterations
     warmup: float = 0.03
     momentum: float = 0.9
@@ -172,9 +173,12 @@ class Run:
 
 
 def rate_at(settings: TrainSettings, progress: float) -> float:
-    """Learning rate at a share of the run: linear warm-up, then times 0.1 at each drop."""
+    """Learning rate at a share of the run: linear warm-up, then a half cosine to 1 %, or times 0.1 at each drop."""
     if progress < settings.warmup:
         return settings.lr * progress / settings.warmup
+    if settings.schedule == "cosine":
+        done = (progress - settings.warmup) / (1 - settings.warmup)
+        return settings.lr * (0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2)
     return settings.lr * 0.1 ** sum(progress >= drop for drop in settings.drops)
 
 

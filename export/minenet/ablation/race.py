@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from .network import Decoded, MineNet
+from ..network import Decoded, MineNet
 
 WARMUP, ROUNDS = 3, 20
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .augment import augmented
-from .pictures_in_memory import Sample, Source
+from .sources import Sample, Source
 
 AHEAD = 3  # batches made while the network works
 

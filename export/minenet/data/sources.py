@@ -34,13 +34,17 @@ class Source:
 
 
 def read_source(text: str, classes: Sequence[str], size: int, split: str = "train") -> Source:
-    """Read `FOLDER` or `FOLDER@SHARE`, a Pascal VOC folder; longest sides come to at most `size` pixels."""
-    folder, share = _folder_and_share(text)
-    labelled = read_split(folder, split, classes)
+    """Read `FOLDER[:PREFIX][@SHARE]`, a Pascal VOC folder; longest sides come to at most `size` pixels.
+
+    PREFIX chooses the pictures whose names begin with it.
+    """
+    place_text, share = _folder_and_share(text)
+    folder, _, prefix = place_text.partition(":")
+    labelled = [one for one in read_split(folder, split, classes) if one.path.name.startswith(prefix)]
     if not labelled:
-        raise MineHatError(f"--data {folder}: its {split} split names no picture.")
-    samples = [_shrunk(one, size) for one in bar(labelled, label=f"reading {folder}")]
-    return Source(Path(folder).resolve().name, samples, share)
+        raise MineHatError(f"--data {place_text}: its {split} split names no picture{f' that begins with {prefix}' if prefix else ''}.")
+    samples = [_shrunk(one, size) for one in bar(labelled, label=f"reading {place_text}")]
+    return Source(Path(folder).resolve().name + (f":{prefix}" if prefix else ""), samples, share)
 
 
 def _folder_and_share(text: str) -> tuple[str, float]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .ablation import Plan, Row
+from .runs import Plan, Row
 
 HEADER = ("row", "mAP50", "spread", "seeds", "ms", "FPS", "paper: mAP", "ms", "FPS")
 

@@ -19,12 +19,12 @@ from minehat.files import write_whole
 from minehat.progress import say
 from minehat.voc import read_split
 
-from .anchors import YOLOV3, kmeans_anchors
-from .batches import box_sizes
-from .checkpoint import load_checkpoint
-from .network import MineNet, Recipe
-from .pictures_in_memory import Source, read_source
-from .training import Run, TrainSettings
+from ..anchors import YOLOV3, kmeans_anchors
+from ..checkpoint import load_checkpoint
+from ..data.batches import box_sizes
+from ..data.sources import Source, read_source
+from ..network import MineNet, Recipe
+from ..training.run import Run, TrainSettings
 
 CLASSES = Recipe().classes
 TABLES = ("attention", "backbone", "data")

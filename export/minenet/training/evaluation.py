@@ -13,7 +13,7 @@ from minehat.progress import bar
 from minehat.scoring import Score, score
 from minehat.voc import Labelled
 
-from .network import Decoded, MineNet
+from ..network import Decoded, MineNet
 
 LOWEST_SCORE = 0.001  # detections below this cannot change the mAP
 

@@ -1,0 +1,1 @@
+"""Labelled pictures on their way into the network: sources, augmentation, batches."""

@@ -1,0 +1,1 @@
+"""The training run: settings, schedule, averaged weights, checkpoints, validation."""
