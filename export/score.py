@@ -21,7 +21,7 @@ from minehat.files import write_whole
 from minehat.progress import say
 from minehat.voc import read_split
 from minenet.checkpoint import load_checkpoint
-from minenet.training.evaluation import evaluate
+from minenet.evaluation import evaluate
 
 
 def arguments() -> argparse.ArgumentParser:

@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from ..checkpoint import load_checkpoint, save_checkpoint
 from ..data.batches import batches, epoch_order
 from ..data.sources import Source
+from ..evaluation import evaluate
 from ..loss import LossSettings, yolo_loss
 from ..network import MineNet
-from .evaluation import evaluate
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from minehat.progress import bar
 from minehat.scoring import Score, score
 from minehat.voc import Labelled
 
-from ..network import Decoded, MineNet
+from .network import Decoded, MineNet
 
 LOWEST_SCORE = 0.001  # detections below this cannot change the mAP
 
@@ -21,9 +21,14 @@ LOWEST_SCORE = 0.001  # detections below this cannot change the mAP
 def evaluate(network: MineNet, pictures: Sequence[Labelled], card: ModelCard, device: str = "cpu",
              bf16: bool = False) -> Score:
     """mAP and recall of `network` on `pictures`; recall at the card's threshold."""
+    return score(detections_of(network, pictures, card, device, bf16), pictures, card.classes, card.conf)
+
+
+def detections_of(network: MineNet, pictures: Sequence[Labelled], card: ModelCard, device: str = "cpu",
+                  bf16: bool = False) -> list[Detections]:
+    """What `network` finds in each picture from score 0.001 on, boxes in pixels of that picture."""
     graph = Decoded(network).eval()
-    found = [_detect(graph, one, card, device, bf16) for one in bar(pictures, label="scoring")]
-    return score(found, pictures, card.classes, card.conf)
+    return [_detect(graph, one, card, device, bf16) for one in bar(pictures, label="scoring")]
 
 
 def _detect(graph: Decoded, labelled: Labelled, card: ModelCard, device: str, bf16: bool) -> Detections:
