@@ -21,9 +21,10 @@ from pathlib import Path
 from minecalib.footage import Failed, count_looks, find_footage, looks
 from minecalib.images import FEWEST
 from minecalib.picked import LIST, SHEET, check_free, write_pick
-from minecalib.picking import ALIKE, BITS, EDGES, Different, Look, choose, look_at
+from minecalib.picking import EDGES, Different, Look, choose, look_at
 from minehat.doors import DONE, SOME_FAILED, run_door
 from minehat.errors import MineHatError
+from minehat.likeness import ALIKE, BITS
 from minehat.progress import bar, say
 
 MOST_SOURCES = 20  # rows of the table

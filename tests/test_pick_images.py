@@ -13,9 +13,10 @@ import pytest
 from minecalib.footage import Film, Footage, find_footage, looks
 from minecalib.images import find_pictures
 from minecalib.picked import write_pick
-from minecalib.picking import ALIKE, Different, choose, look_at
+from minecalib.picking import Different, choose, look_at
 from minehat.doors import run_door
 from minehat.errors import MineHatError
+from minehat.likeness import ALIKE
 from minehat.pictures import read_picture
 from pick_images import main
 

@@ -1,27 +1,17 @@
-"""Which frames to calibrate on: near-duplicates dropped, then spread over sources, brightness and content.
-
-The hash is a difference hash of 256 bits: the grey picture averaged down to 17 x 16, a bit where a pixel is brighter
-than the one on its left. On frames of mines, re-encoding at JPEG quality 20, a gain of 0.8 to 1.25, halving the
-sides or noise of 8 levels changed at most 8 bits; two different scenes differ by some 90.
-"""
+"""Which frames to calibrate on: near-duplicates dropped, then spread over sources, brightness and content."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
-import numpy.typing as npt
+from minehat.likeness import BITS, Bits, as_signs, bits_apart, difference_hash, grey_of
 
 from .footage import Footage, Frame
 
-BITS = 256
-ALIKE = 12  # bits; frames that differ in no more are one, if they are about equally bright
 AS_BRIGHT = 24.0  # levels of 0..255 between frames that may be one: the same place in another light is another frame
-STEP = 0.5  # levels between neighbours that count as a difference: flat pictures hash to zeros, not to their noise
 EDGES = (16, 32, 48, 64, 80, 96, 128, 160)  # of the bands of brightness, finer where mines are
-Bits = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +36,8 @@ class Look:
 
 def look_at(frame: Frame, footage: Footage, seconds: float | None) -> Look:
     """Brightness and hash of a frame (uint8 [h, w, 3] BGR)."""
-    grey = np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), np.float32)
-    small = cv2.resize(grey, (17, 16), interpolation=cv2.INTER_AREA)
-    return Look(footage, seconds, float(grey.mean()), (np.diff(small, axis=1) > STEP).ravel())
+    grey = grey_of(frame)
+    return Look(footage, seconds, float(grey.mean()), difference_hash(grey))
 
 
 class Different:
@@ -62,8 +51,8 @@ class Different:
 
     def add(self, look: Look) -> None:
         """Keep it, unless one is kept already that is like it."""
-        count, signs = len(self.looks), _signs(look)
-        near = (BITS - self._signs[:count] @ signs) / 2 <= self._alike
+        count, signs = len(self.looks), as_signs(look.bits)
+        near = bits_apart(self._signs[:count] @ signs) <= self._alike
         if (near & (np.abs(self._brightness[:count] - look.brightness) <= AS_BRIGHT)).any():
             return
         if count == len(self._signs):
@@ -113,10 +102,10 @@ def _farthest(looks: Sequence[Look], rows: Sequence[int], count: int, taken: Seq
     """`count` of the rows, each time the one least like any taken; where none is taken yet, one that is drawn."""
     if count >= len(rows):
         return list(rows)
-    signs = np.stack([_signs(looks[row]) for row in rows])
+    signs = np.stack([as_signs(looks[row].bits) for row in rows])
     nearest = np.full(len(rows), -np.inf)  # of each row, its agreement with the taken one that is most like it
     for row in taken:
-        nearest = np.maximum(nearest, signs @ _signs(looks[row]))
+        nearest = np.maximum(nearest, signs @ as_signs(looks[row].bits))
     picked: list[int] = []
     while len(picked) < count:
         one = int(nearest.argmin()) if taken or picked else int(rng.integers(len(rows)))
@@ -124,7 +113,3 @@ def _farthest(looks: Sequence[Look], rows: Sequence[int], count: int, taken: Seq
         nearest = np.maximum(nearest, signs @ signs[one])
         nearest[one] = np.inf
     return [rows[one] for one in picked]
-
-
-def _signs(look: Look) -> npt.NDArray[np.float32]:
-    return np.where(look.bits, np.float32(1), np.float32(-1))
