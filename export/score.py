@@ -18,8 +18,8 @@ import torch
 from minehat.arguments import json_file
 from minehat.doors import run_door
 from minehat.files import write_whole
+from minehat.labels import read_split
 from minehat.progress import say
-from minehat.voc import read_split
 from minenet.checkpoint import load_checkpoint
 from minenet.evaluation import evaluate
 

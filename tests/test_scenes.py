@@ -10,11 +10,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from minehat import MineHatError, scenes
+from minehat.labels import read_split
 from minehat.pictures import read_picture
 from minehat.scenes.backdrop import build_backdrop
 from minehat.scenes.people import Walker, looks_by_chance
 from minehat.scenes.stage import heads_seen, people_on
-from minehat.voc import read_split
 
 SIZE = (480, 270)
 

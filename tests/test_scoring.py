@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from minehat.detections import Detections, no_detections, overlaps
+from minehat.labels import Labelled
 from minehat.scoring import score
-from minehat.voc import Labelled
 
 CLASSES = ("helmet", "head")
 

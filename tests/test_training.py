@@ -7,7 +7,7 @@ import pytest
 import torch
 from minehat import scenes
 from minehat.errors import MineHatError
-from minehat.voc import Labelled
+from minehat.labels import Labelled
 from minenet.checkpoint import load_checkpoint, save_checkpoint
 from minenet.data.augment import augmented, mirrored
 from minenet.data.batches import batches, epoch_order

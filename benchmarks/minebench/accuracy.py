@@ -13,9 +13,9 @@ from minehat.card import KEY, read_card
 from minehat.detections import Detections
 from minehat.errors import MineHatError, missing
 from minehat.files import written_whole
+from minehat.labels import read_split
 from minehat.progress import bar
 from minehat.scoring import Score, score
-from minehat.voc import read_split
 
 from .names import names_of
 from .tables import percent, print_table

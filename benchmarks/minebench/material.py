@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from minehat.errors import MineHatError
+from minehat.labels import read_split
 from minehat.pictures import SUFFIXES
-from minehat.voc import read_split
 
 from .accuracy import spread
 

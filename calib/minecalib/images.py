@@ -16,7 +16,7 @@ from minehat.errors import MineHatError
 from minehat.letterbox import as_input, letterbox
 from minehat.pictures import SUFFIXES, read_picture
 from minehat.progress import bar
-from minehat.voc import read_split
+from minehat.labels import read_split
 
 FEWEST = 8  # different pictures; below this a range is an accident
 

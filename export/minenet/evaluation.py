@@ -8,10 +8,10 @@ import torch
 from minehat.card import ModelCard
 from minehat.detections import Detections
 from minehat.detector import seen_in_frame
+from minehat.labels import Labelled
 from minehat.letterbox import as_input, letterbox
 from minehat.progress import bar
 from minehat.scoring import Score, score
-from minehat.voc import Labelled
 
 from .network import Decoded, MineNet
 

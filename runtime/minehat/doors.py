@@ -9,19 +9,25 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from .errors import MineHatError
+from .errors import ManyFaults, MineHatError
 from .progress import hush, say
 
 DONE, BUG, MENDABLE, SOME_FAILED, SLOWER, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
 
 
 def run_door(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
-    """Call `main` with the arguments and return its exit code; a MineHatError becomes one line and 2."""
+    """Call `main` with the arguments and return its exit code; a MineHatError becomes one line and 2.
+
+    Of ManyFaults each fault has its own line, and the last one sums them up.
+    """
     try:
         with _cleared_by_sigterm():
             return main(sys.argv[1:] if argv is None else argv)
     except MineHatError as exc:
-        say(f"{_called()}: {' '.join(str(exc).split())}")
+        *faults, last = exc.told() if isinstance(exc, ManyFaults) else [str(exc)]
+        for fault in faults:
+            say(" ".join(fault.split()))
+        say(f"{_called()}: {' '.join(last.split())}")
         return MENDABLE
     except KeyboardInterrupt:
         say("stopped.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +13,37 @@ import numpy.typing as npt
 
 from .errors import MineHatError, missing
 
+ORIENTATION = 0x0112  # EXIF's tag
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
 
 
 def read_picture(path: str | Path) -> npt.NDArray[np.uint8]:
     """The picture as uint8 [h, w, 3] BGR. Raises MineHatError when it cannot be decoded whole."""
+    with _opened(path) as image:
+        image.load()
+        return _as_seen(image)
+
+
+def picture_size(path: str | Path) -> tuple[int, int]:
+    """Width and height of the picture as `read_picture` gives it, from its header alone: nothing is decoded.
+
+    Raises MineHatError where the header cannot be read; what follows it may still be broken.
+    """
+    with _opened(path) as image:
+        tags = getattr(image, "tag_v2", None)  # TIFF: whether `size` is turned already depends on Pillow's version
+        width, height = (int(tags[256]), int(tags[257])) if tags else image.size
+        return (height, width) if _lies_on_its_side(image) else (width, height)
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Any]:
+    """The picture, not decoded yet. What goes wrong with it inside the block rises as MineHatError."""
     image_module = _load_pillow()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of large pictures and odd metadata; errors stay
             with image_module.open(path) as image:
-                image.load()
-                return _as_seen(image)
+                yield image
     except FileNotFoundError as exc:
         raise MineHatError(f"{path}: no such picture.") from exc
     except image_module.DecompressionBombError as exc:
@@ -64,6 +85,14 @@ def _upright(image: Any) -> Any:
         return ImageOps.exif_transpose(image)
     except Exception:  # broken EXIF raises many kinds, and is no reason to refuse the picture
         return image
+
+
+def _lies_on_its_side(image: Any) -> bool:
+    """Whether EXIF swaps width and height. What stands behind a PNG's pixels is not looked for."""
+    try:
+        return _load_pillow().Image.getexif(image).get(ORIENTATION, 1) in (5, 6, 7, 8)
+    except Exception:  # as in `_upright`
+        return False
 
 
 def _eight_bits(image: Any) -> Any:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from .detections import MOST, Detections, overlaps
 from .errors import missing
-from .voc import Labelled
+from .labels import Labelled
 
 MATCH_IOU = 0.5  # a truth counts as found from this overlap on
 Array = npt.NDArray[Any]

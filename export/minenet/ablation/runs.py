@@ -16,8 +16,8 @@ import torch
 from minehat.card import ModelCard
 from minehat.errors import MineHatError
 from minehat.files import write_whole
+from minehat.labels import read_split
 from minehat.progress import say
-from minehat.voc import read_split
 
 from ..anchors import YOLOV3, kmeans_anchors
 from ..checkpoint import load_checkpoint

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from minehat.errors import MineHatError
+from minehat.labels import Labelled, read_split
 from minehat.letterbox import place
 from minehat.progress import bar
-from minehat.voc import Labelled, read_split
 
 
 @dataclass(frozen=True)

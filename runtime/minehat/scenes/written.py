@@ -46,7 +46,7 @@ def write_film(path: str | os.PathLike[str], seed: int, seconds: float, width: i
 
 def write_pictures(folder: str | os.PathLike[str], count: int, seed: int = 0, split: str = "val",
                    width: int = 1280, height: int = 720) -> None:
-    """Write `count` pictures, of the seeds from `seed` on, as a split that `minehat.voc.read_split` reads.
+    """Write `count` pictures, of the seeds from `seed` on, as a split that `minehat.labels.read_split` reads.
 
     Corners of boxes are rounded outwards to whole pixels. The list of the split is written last.
     """
