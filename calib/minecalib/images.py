@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from minehat.card import ModelCard
 from minehat.errors import MineHatError
+from minehat.labels import read_split
 from minehat.letterbox import as_input, letterbox
 from minehat.pictures import SUFFIXES, read_picture
 from minehat.progress import bar
-from minehat.labels import read_split
 
 FEWEST = 8  # different pictures; below this a range is an accident
 

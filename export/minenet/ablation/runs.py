@@ -16,13 +16,12 @@ import torch
 from minehat.card import ModelCard
 from minehat.errors import MineHatError
 from minehat.files import write_whole
-from minehat.labels import read_split
 from minehat.progress import say
 
 from ..anchors import YOLOV3, kmeans_anchors
 from ..checkpoint import load_checkpoint
 from ..data.batches import box_sizes
-from ..data.sources import Source, read_source
+from ..data.sources import Source, read_material
 from ..network import MineNet, Recipe
 from ..training.run import Run, TrainSettings
 
@@ -141,16 +140,13 @@ def finish_runs(rows: Sequence[Row], seeds: Sequence[int], plan: Plan, out: Path
     say(f"{len(names)} runs of {plan.epochs} epochs, {len(names) - len(left)} of them finished before")
     if not left:
         return journal
-    val = read_split(plan.val, "val", CLASSES)
-    if not val:
-        raise MineHatError(f"--val {plan.val}: its val split names no picture, so no row could be scored.")
-    sources = [read_source(text, CLASSES, plan.size) for text in plan.data]
+    material = read_material(plan.data, plan.val, CLASSES, plan.size)
     for count, (name, (row, seed)) in enumerate(left.items(), 1):
         say(f"{name} ({count}/{len(left)})")
         began = time.monotonic()
-        used = [sources[number] for number in row.sets] or sources
+        used = [material.sources[number] for number in row.sets] or material.sources
         run = _begun(row, plan, seed, used, out / name, device)
-        run.fit(used, val)
+        run.fit(used, material.val)
         journal.add(name, {"map50": run.best, "seconds": round(time.monotonic() - began, 1),
                            "pictures": sum(len(source.samples) for source in used)})
     return journal

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 from minehat.errors import MineHatError
-from minehat.labels import Labelled, read_split
+from minehat.labels import AS_NAMED, ClassMap, Fault, Labelled, Scanned, many_faults, scan_split
+from minehat.labels.scan import broken_picture
 from minehat.letterbox import place
 from minehat.progress import bar
+
+from .asked_sets import AskedSet, asked_set
+
+MOST_THREADS = 8
+Made = TypeVar("Made")
+OnFault = Callable[[Fault], None]
 
 
 @dataclass(frozen=True)
@@ -22,42 +33,78 @@ class Sample:
     picture: npt.NDArray[np.uint8]  # [h, w, 3] BGR
     boxes: npt.NDArray[np.float32]  # [n, 4] x0 y0 x1 y1
     labels: npt.NDArray[np.int64]  # [n]
+    name: str = ""  # path of the picture that it was read from
 
 
 @dataclass(frozen=True)
 class Source:
-    """One set of labelled pictures and the share of it that an epoch draws."""
+    """One set of labelled pictures and how often an epoch draws each of them: 0.3 for three in ten, 2 for twice."""
 
     name: str
     samples: Sequence[Sample]
     share: float
 
 
-def read_source(text: str, classes: Sequence[str], size: int, split: str = "train") -> Source:
-    """Read `FOLDER[:PREFIX][@SHARE]`, a Pascal VOC folder; longest sides come to at most `size` pixels.
+@dataclass(frozen=True)
+class Material:
+    """All that a run needs of pictures, known to be readable."""
 
-    PREFIX chooses the pictures whose names begin with it.
+    sources: list[Source]
+    val: list[Labelled]  # decoded when they are scored
+
+
+def read_material(data: Sequence[str], val: str | None, classes: Sequence[str], size: int,
+                  names: ClassMap = AS_NAMED) -> Material:
+    """Read the train split of every set of `data`, `FOLDER[:PREFIX][@SHARE]`, and the val split of the folder `val`.
+
+    Longest sides come to at most `size` pixels. Every picture is decoded, those of val too. Raises ManyFaults once,
+    with all that is wrong with any of them; MineHatError for a text that tells no set.
     """
-    place_text, share = _folder_and_share(text)
-    folder, _, prefix = place_text.partition(":")
-    labelled = [one for one in read_split(folder, split, classes) if one.path.name.startswith(prefix)]
-    if not labelled:
-        raise MineHatError(f"--data {place_text}: its {split} split names no picture{f' that begins with {prefix}' if prefix else ''}.")
-    samples = [_shrunk(one, size) for one in bar(labelled, label=f"reading {place_text}")]
-    return Source(Path(folder).resolve().name + (f":{prefix}" if prefix else ""), samples, share)
+    faults: list[Fault] = []
+    sources = [_source(asked, classes, size, names, faults.append) for asked in map(asked_set, data)]
+    pictures = _scanned(AskedSet(Path(val)), "val", classes, names, faults.append).labelled if val else []
+    for _ in _each(Labelled.read, pictures, f"reading {val}", faults.append):
+        pass
+    if faults:
+        raise many_faults(faults, classes)
+    return Material(sources, pictures)
 
 
-def _folder_and_share(text: str) -> tuple[str, float]:
-    folder, found, share = text.rpartition("@")
-    if not found:
-        return text, 1.0
-    try:
-        value = float(share)
-    except ValueError:
-        value = -1.0
-    if not 0 < value <= 1:
-        raise MineHatError(f"--data {text}: the share after @ must lie in 0..1, as in {folder}@0.3.")
-    return folder, value
+def _source(asked: AskedSet, classes: Sequence[str], size: int, names: ClassMap, on_fault: OnFault) -> Source:
+    scanned = _scanned(asked, "train", classes, names, on_fault)
+    samples = list(_each(partial(_shrunk, size=size), scanned.labelled, f"reading {asked.told}", on_fault))
+    return Source(scanned.folder + (f":{asked.prefix}" if asked.prefix else ""), samples, asked.share)
+
+
+def _scanned(asked: AskedSet, split: str, classes: Sequence[str], names: ClassMap, on_fault: OnFault) -> Scanned:
+    """What a split holds; what is wrong with it is told, an empty one too."""
+    scanned = scan_split(asked.place, split, classes, names, asked.prefix)
+    for fault in scanned.faults:
+        on_fault(fault)
+    if not (scanned.labelled or scanned.faults):
+        begins = f" that begins with {asked.prefix}" if asked.prefix else ""
+        on_fault(Fault("unreadable list", asked.place, f"its {split} split names no picture{begins}"))
+    return scanned
+
+
+def _each(make: Callable[[Labelled], Made], pictures: Sequence[Labelled], label: str,
+          on_fault: OnFault) -> Iterator[Made]:
+    """What `make` gives for each picture, in their order, several made at a time; those that are broken are told."""
+    def tried(one: Labelled) -> Made | Fault:
+        try:
+            return make(one)
+        except MineHatError as exc:
+            return broken_picture(one.path, exc)
+
+    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as workers:
+        try:
+            for made in bar(workers.map(tried, pictures), len(pictures), label):
+                if isinstance(made, Fault):
+                    on_fault(made)
+                else:
+                    yield made
+        finally:
+            workers.shutdown(wait=False, cancel_futures=True)
 
 
 def _shrunk(labelled: Labelled, size: int) -> Sample:
@@ -68,4 +115,4 @@ def _shrunk(labelled: Labelled, size: int) -> Sample:
     boxes = labelled.boxes[wanted] * np.array([placement.scale_x, placement.scale_y] * 2, np.float32)
     small = cv2.resize(picture, (placement.new_width, placement.new_height), interpolation=cv2.INTER_AREA
                        if placement.scale_x < 1 else cv2.INTER_LINEAR)
-    return Sample(np.asarray(small, np.uint8), boxes.astype(np.float32), labelled.labels[wanted])
+    return Sample(np.asarray(small, np.uint8), boxes.astype(np.float32), labelled.labels[wanted], str(labelled.path))

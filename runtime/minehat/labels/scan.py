@@ -33,6 +33,7 @@ class Scanned:
     """
 
     form: str  # Pascal VOC, COCO or YOLO; "" where it is none of them
+    folder: str  # name of the set's folder
     labelled: list[Labelled] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     notes: list[Fault] = field(default_factory=list)  # "no objects": pictures whose labels name nothing at all
@@ -67,15 +68,15 @@ def scan_split(place: str | Path, split: str, classes: Sequence[str], names: Cla
     names.check(classes)
     place = Path(place)
     form = form_of(place, split)
-    scanned = Scanned(form.name if form else "")
+    root = form.root_of(place) if form else place
+    scanned = Scanned(form.name if form else "", root.resolve().name)
     if form is None:
         scanned.faults.append(_no_form(place, split))
         return scanned
-    root = form.root_of(place)
     listed = [entry for entry in form.entries(place, split, scanned.faults.append)
               if Path(entry.name).name.startswith(prefix)]
     bands = read_bands(root / NAME, scanned.faults.append)
-    ours = _Set(root.resolve().name, tuple(classes), names, root / NAME, bands)
+    ours = _Set(scanned.folder, tuple(classes), names, root / NAME, bands)
     for entry in bar(_once(listed, scanned.faults.append), len(listed), f"labels of {place.name} {split}"):
         _scan_one(entry, ours, scanned)
     return scanned
