@@ -1,74 +1,121 @@
-"""What a training picture goes through: mosaic or a random view, mirror, light. All from one random generator."""
+"""What a training picture goes through: mosaic or a random view, mirror, light, a mine and its cameras.
+
+All of it comes from the one random generator that is handed in. OpenCV does the heavy parts: kornia's own on the same
+core take 10 to 40 times as long, and would have to run in the time that the network needs.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from minehat.letterbox import place
 
+from .mine import Picture, seen_in_mine
 from .sources import Sample
 
 PAD = 114
 SEEN_SHARE = 0.35  # of a box that must be left inside the view for it to be kept
 SMALLEST = 4.0  # pixels; smaller boxes are dropped
 
+Range = tuple[float, float]
 
-def augmented(sample: Sample, others: Sequence[Sample], size: int, rng: np.random.Generator) -> Sample:
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training views differ from the pictures. Shares are of samples; within a range all is equally likely."""
+
+    mosaic: float = 0.5  # share made of four pictures
+    mine: float = 0.5  # share seen through what a mine and its cameras do, see mine.py
+    effects: int = 3  # at most, of a mine on one sample
+    strength: Range = (0.2, 1.0)  # of each of them
+    mirror: float = 0.5  # share with left and right swapped
+    infra_red: float = 0.08  # share without colour, as night cameras see
+    zoom: Range = (0.6, 1.5)  # of a single picture; 1 just fits the square
+    mosaic_zoom: Range = (0.45, 1.2)
+    stretch: float = 0.12  # widths grow and heights shrink by up to e to this, or the other way round
+    hue: float = 8.0  # steps either way of the 180 around the colour circle
+    saturation: Range = (0.5, 1.4)
+    brightness: Range = (0.6, 1.4)
+    gamma: Range = (-0.5, 0.7)  # natural logarithm
+
+    @classmethod
+    def plain(cls) -> Augmentation:
+        """Whole pictures, mirrored or not, in slightly different light."""
+        return cls(mosaic=0.0, mine=0.0, infra_red=0.0, zoom=(1.0, 1.0), stretch=0.0, hue=3.0,
+                   saturation=(0.8, 1.2), brightness=(0.8, 1.2), gamma=(-0.1, 0.1))
+
+
+FULL = Augmentation()
+
+
+def augmented(sample: Sample, others: Sequence[Sample], size: int, rng: np.random.Generator,
+              how: Augmentation = FULL) -> Sample:
     """A `size` x `size` training view. With three `others` the four are laid out as a mosaic."""
-    view = mosaic([sample, *others], size, rng) if others else random_view(sample, size, rng)
-    if rng.random() < 0.5:
+    view = mosaic([sample, *others], size, rng, how) if others else random_view(sample, size, rng, how)
+    if rng.random() < how.mirror:
         view = mirrored(view)
-    return relit(view, rng)
+    picture = relit(view.picture, rng, how)
+    if rng.random() < how.mine:
+        picture = seen_in_mine(picture, rng, how.effects, how.strength)
+    if rng.random() < how.infra_red:
+        picture = infra_red(picture)
+    return replace(view, picture=picture)
 
 
-def random_view(sample: Sample, size: int, rng: np.random.Generator) -> Sample:
-    """One picture, zoomed 0.6..1.5 and shifted at random."""
+def random_view(sample: Sample, size: int, rng: np.random.Generator, how: Augmentation) -> Sample:
+    """One picture, zoomed and shifted at random."""
     canvas = np.full((size, size, 3), PAD, np.uint8)
-    placed = _paste(canvas, (0, 0, size, size), sample, float(rng.uniform(0.6, 1.5)), rng)
-    return Sample(canvas, *placed)
+    boxes, labels = _paste(canvas, (0, 0, size, size), sample, how.zoom, how.stretch, rng)
+    return replace(sample, picture=canvas, boxes=boxes, labels=labels)
 
 
-def mosaic(samples: Sequence[Sample], size: int, rng: np.random.Generator) -> Sample:
+def mosaic(samples: Sequence[Sample], size: int, rng: np.random.Generator, how: Augmentation) -> Sample:
     """Four pictures around a random point."""
     canvas = np.full((size, size, 3), PAD, np.uint8)
     x, y = (int(v) for v in rng.uniform(0.3 * size, 0.7 * size, 2))
     regions = [(0, 0, x, y), (x, 0, size, y), (0, y, x, size), (x, y, size, size)]
-    placed = [_paste(canvas, region, one, float(rng.uniform(0.45, 1.2)), rng)
+    placed = [_paste(canvas, region, one, how.mosaic_zoom, how.stretch, rng)
               for region, one in zip(regions, samples, strict=True)]
-    return Sample(canvas, np.concatenate([b for b, _ in placed]), np.concatenate([n for _, n in placed]))
+    return replace(samples[0], picture=canvas, boxes=np.concatenate([boxes for boxes, _ in placed]),
+                   labels=np.concatenate([labels for _, labels in placed]))
 
 
 def mirrored(sample: Sample) -> Sample:
     """Left and right swapped."""
-    width = sample.picture.shape[1]
     boxes = sample.boxes.copy()
-    boxes[:, [0, 2]] = width - sample.boxes[:, [2, 0]]
-    return Sample(np.ascontiguousarray(sample.picture[:, ::-1]), boxes, sample.labels)
+    boxes[:, [0, 2]] = sample.picture.shape[1] - sample.boxes[:, [2, 0]]
+    return replace(sample, picture=np.asarray(cv2.flip(sample.picture, 1), np.uint8), boxes=boxes)
 
 
-def relit(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Hue, saturation and light changed; now and then grey, as infra-red cameras see."""
-    hue, saturation, value = rng.uniform([-8, 0.5, 0.6], [8, 1.4, 1.4])
-    gamma = float(np.exp(rng.uniform(-0.5, 0.7)))
-    if rng.random() < 0.08:
-        saturation = 0.0
+def relit(picture: Picture, rng: np.random.Generator, how: Augmentation) -> Picture:
+    """Hue, saturation and light changed."""
+    hue, saturation = rng.uniform(-how.hue, how.hue), rng.uniform(*how.saturation)
+    brightness, gamma = rng.uniform(*how.brightness), np.exp(rng.uniform(*how.gamma))
     steps = np.arange(256)
     tables = np.stack([(steps + hue) % 180, np.clip(steps * saturation, 0, 255),
-                       np.clip(255 * (steps / 255) ** gamma * value, 0, 255)], axis=-1).astype(np.uint8)
-    hsv = cv2.LUT(cv2.cvtColor(sample.picture, cv2.COLOR_BGR2HSV), tables[None])
-    return Sample(np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR), np.uint8), sample.boxes, sample.labels)
+                       np.clip(255 * (steps / 255) ** gamma * brightness, 0, 255)], axis=-1).astype(np.uint8)
+    hsv = cv2.LUT(cv2.cvtColor(picture, cv2.COLOR_BGR2HSV), tables[None])
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR), np.uint8)
 
 
-def _paste(canvas: np.ndarray, region: tuple[int, int, int, int], sample: Sample, zoom: float,
+def infra_red(picture: Picture) -> Picture:
+    """Grey: of each pixel its brightest colour, since dyes of most kinds are pale in infra-red."""
+    blue, green, red = cv2.split(picture)
+    grey = cv2.max(cv2.max(blue, green), red)
+    return np.asarray(cv2.merge([grey, grey, grey]), np.uint8)
+
+
+def _paste(canvas: Picture, region: tuple[int, int, int, int], sample: Sample, zoom: Range, stretch: float,
            rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Draw a picture, zoomed relative to fitting the canvas, at a random place of a region; the boxes still seen."""
     x0, y0, x1, y1 = region
     height, width = sample.picture.shape[:2]
-    fit = place(height, width, *canvas.shape[:2]).scale_x * zoom
-    stretch = float(np.exp(rng.uniform(-0.12, 0.12)))
-    scale = np.array([fit * stretch, fit / stretch])
+    fit = place(height, width, *canvas.shape[:2]).scale_x * rng.uniform(*zoom)
+    wider = np.exp(rng.uniform(-stretch, stretch))
+    scale = np.array([fit * wider, fit / wider])
     room = np.array([x1 - x0, y1 - y0]) - scale * [width, height]
     shift = rng.uniform(np.minimum(room, 0), np.maximum(room, 0)) + np.array([x0, y0])
     # pixel centres lie at +0.5, so that boxes and pixels move alike
