@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -109,10 +109,14 @@ def _each(make: Callable[[Labelled], Made], pictures: Sequence[Labelled], label:
 
 def _shrunk(labelled: Labelled, size: int) -> Sample:
     """Ignored objects are left out of training: their pictures stay, so a few true heads go unlabelled."""
-    picture = labelled.read()
-    placement = place(*picture.shape[:2], size, size)
     wanted = ~labelled.ignored
-    boxes = labelled.boxes[wanted] * np.array([placement.scale_x, placement.scale_y] * 2, np.float32)
-    small = cv2.resize(picture, (placement.new_width, placement.new_height), interpolation=cv2.INTER_AREA
-                       if placement.scale_x < 1 else cv2.INTER_LINEAR)
-    return Sample(np.asarray(small, np.uint8), boxes.astype(np.float32), labelled.labels[wanted], str(labelled.path))
+    return fitted(Sample(labelled.read(), labelled.boxes[wanted], labelled.labels[wanted], str(labelled.path)), size)
+
+
+def fitted(sample: Sample, size: int) -> Sample:
+    """The sample with its longer side at `size` pixels."""
+    placement = place(*sample.picture.shape[:2], size, size)
+    boxes = sample.boxes * np.array([placement.scale_x, placement.scale_y] * 2, np.float32)
+    small = cv2.resize(sample.picture, (placement.new_width, placement.new_height),
+                       interpolation=cv2.INTER_AREA if placement.scale_x < 1 else cv2.INTER_LINEAR)
+    return replace(sample, picture=np.asarray(small, np.uint8), boxes=boxes.astype(np.float32))
