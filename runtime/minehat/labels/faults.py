@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -41,19 +42,17 @@ def many_faults(faults: Sequence[Fault], classes: Sequence[str]) -> ManyFaults:
 
 
 def _cure(faults: Sequence[Fault], classes: Sequence[str]) -> str:
+    kinds = {fault.kind for fault in faults}
     names = list(dict.fromkeys(fault.name for fault in faults if fault.kind == "unknown class"))
     cures = [_map_cure(names, classes)] if names else []
-    if any(fault.kind != "unknown class" for fault in faults):
+    if "unreadable list" in kinds:
+        cures.append("Name another folder, or mend what is named.")
+    if kinds - {"unknown class", "unreadable list"}:
         cures.append("Mend the files that are named, or take their pictures out of the list.")
     return " ".join(cures)
 
 
 def _map_cure(names: Sequence[str], classes: Sequence[str]) -> str:
-    flags = " ".join(f"--map {_quoted(f'{name}=CLASS')}" for name in names[:NAMED])
+    flags = " ".join(f"--map {shlex.quote(f'{name}=CLASS')}" for name in names[:NAMED])
     more = " ..." if len(names) > NAMED else ""
     return f"Say what the names mean: {flags}{more} (CLASS is {', '.join(classes)}, or - to leave such objects out)."
-
-
-def _quoted(text: str) -> str:
-    import shlex
-    return shlex.quote(text)

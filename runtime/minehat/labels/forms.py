@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import voc
+from . import coco, voc, yolo
 from .faults import OnFault
 from .marked import Entry
 
@@ -22,7 +22,9 @@ class Form:
     entries: Callable[[Path, str, OnFault], list[Entry]]
 
 
-FORMS = (Form("Pascal VOC", voc.has_split, voc.looks_like_it, voc.root_of, voc.entries),)
+FORMS = (Form("Pascal VOC", voc.has_split, voc.looks_like_it, voc.root_of, voc.entries),
+         Form("COCO", coco.has_split, coco.looks_like_it, coco.root_of, coco.entries),
+         Form("YOLO", yolo.has_split, yolo.looks_like_it, yolo.root_of, yolo.entries))
 
 
 def form_of(place: Path, split: str) -> Form | None:

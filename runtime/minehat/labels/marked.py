@@ -28,6 +28,7 @@ class Marked:
     things: tuple[Thing, ...]
     size: tuple[int, int] | None = None  # width and height of the picture, where the labels tell them
     in_shares: bool = False  # whether boxes are in shares of the picture's sides rather than in pixels
+    within: str = ""  # how a person finds the picture in that file, where it holds several; put before what is told
 
 
 @dataclass(frozen=True)

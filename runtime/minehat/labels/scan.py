@@ -129,9 +129,9 @@ def _size_of(marked: Marked, entry: Entry, on_fault: OnFault) -> Size | None:
         on_fault(broken_picture(marked.picture, exc))
         return None
     if marked.size is not None and marked.size != size:
-        on_fault(Fault("other size", marked.labels,
-                       f"tells of a picture of {marked.size[0]}x{marked.size[1]}, and {marked.picture} is "
-                       f"{size[0]}x{size[1]}, seen upright: the boxes would lie elsewhere"))
+        told, found = (f"{width}x{height}" for width, height in (marked.size, size))
+        on_fault(Fault("other size", marked.labels, f"{marked.within}tells of a picture of {told}, and "
+                       f"{marked.picture} is {found}, seen upright: the boxes would lie elsewhere"))
         return None
     return size
 
@@ -166,11 +166,12 @@ def _sound(marked: Marked, size: Size, ours: _Set,
         box = _in_pixels(thing, size) if marked.in_shares else thing.box
         trouble = trouble_of(box, size)
         if trouble:
-            on_fault(Fault(trouble[0], marked.labels, f"{thing.where}: {trouble[1]}"))
+            on_fault(Fault(trouble[0], marked.labels, f"{marked.within}{thing.where}: {trouble[1]}"))
         else:
             yield clipped(box, size), ours.classes.index(name), thing.ignored
     for name, count in unknown.items():
-        on_fault(Fault("unknown class", marked.labels, f"class {name!r} ({count} object{'s' * (count > 1)}) is none of "
+        objects = "1 object" if count == 1 else f"{count} objects"
+        on_fault(Fault("unknown class", marked.labels, f"{marked.within}class {name!r} ({objects}) is none of "
                        f"{', '.join(ours.classes)}", name))
 
 

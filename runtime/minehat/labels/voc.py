@@ -43,7 +43,7 @@ def entries(place: Path, split: str, on_fault: OnFault) -> list[Entry]:
         on_fault(Fault("unreadable list", listing, _without_list(place, listing)))
         return []
     return [Entry(name, listing, f"line {number}", partial(_read, place, name))
-            for number, name in lines_of(listing, "unreadable list", on_fault)]
+            for number, name in lines_of(listing, "unreadable list", on_fault) or ()]
 
 
 def _listing(place: Path, split: str) -> Path:
