@@ -57,7 +57,7 @@ def shots(draw) -> list[Shot]:
     return made
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(shots(), st.dictionaries(st.sampled_from(["a", "b", "c d"]),
                                 st.tuples(st.sampled_from(["tb", "lr"]), st.integers(0, 12)), max_size=2))
 def test_the_same_pictures_are_read_alike_in_every_form(made, bands):

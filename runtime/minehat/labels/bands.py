@@ -12,6 +12,7 @@ from .texts import lines_of
 
 NAME = "mirror_bands.tsv"
 SEEN_SHARE = 0.4  # a box that keeps less of itself than this inside the cut picture is dropped
+ROUNDING = 1e-3  # so that a form that rounds drops what the others drop
 Window = tuple[int, int, int, int]
 Bands = dict[str, tuple[str, int]]
 
@@ -50,4 +51,4 @@ def cut(boxes: npt.NDArray[np.float32], window: Window) -> tuple[npt.NDArray[np.
     inside = np.clip(moved, 0, np.array([x1 - x0, y1 - y0] * 2, np.float32))
     before = np.prod(moved[:, 2:] - moved[:, :2], axis=1)
     after = np.prod(inside[:, 2:] - inside[:, :2], axis=1)
-    return inside, after >= np.maximum(SEEN_SHARE * before, 1.0)
+    return inside, after * (1 + ROUNDING) >= np.maximum(SEEN_SHARE * before, 1.0)
