@@ -1,73 +1,78 @@
-"""Training: who answers for a box, the loss, batches, checkpoints, and a run that resumes where it stopped."""
+"""Training: who answers for a box, the loss, batches, the schedule, checkpoints, what a few steps learn."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 import torch
-from minehat import scenes
 from minehat.errors import MineHatError
-from minehat.labels import Labelled
 from minenet.checkpoint import load_checkpoint, save_checkpoint
-from minenet.data.augment import augmented, mirrored
-from minenet.data.batches import batches, epoch_order
-from minenet.data.sources import Sample, Source
-from minenet.loss import LossSettings, assign, complete_iou, yolo_loss
-from minenet.network import STRIDES, MineNet, Recipe, decode
-from minenet.training.run import Run, TrainSettings, rate_at, size_of_epoch
+from minenet.data.augment import Augmentation
+from minenet.data.batches import Turn, batches, epoch_order
+from minenet.data.sources import Source
+from minenet.loss import LossSettings, assign_all, complete_iou, yolo_loss
+from minenet.network import MineNet, Recipe, decode
+from minenet.training.schedule import rate_at, size_at
+from minenet.training.settings import MODES, TrainSettings
+from squares import run_of, squares
 from tiny import tiny_card, tiny_network
 
 RECIPE = Recipe("nano")
-
-
-def scene_samples(count: int, size: int = 96) -> list[Sample]:
-    shots = [scenes.picture(seed, size, size) for seed in range(count)]
-    return [Sample(shot.frame, shot.boxes, shot.labels) for shot in shots]
-
-
-def squares(count: int, size: int = 96) -> list[Sample]:
-    """Bright squares (helmet) and dark ones (head) on grey: something that a few steps can learn."""
-    made = []
-    for seed in range(count):
-        rng = np.random.default_rng(seed)
-        picture = np.full((size, size, 3), 110, np.uint8)
-        label, side = int(rng.integers(2)), int(rng.integers(20, 40))
-        x, y = rng.integers(0, size - side, 2)
-        picture[y:y + side, x:x + side] = 20 if label else 240
-        made.append(Sample(picture, np.array([[x, y, x + side, y + side]], np.float32), np.array([label])))
-    return made
+SEVERAL = Recipe("nano", cells=3)
 
 
 def test_every_box_has_an_anchor_that_answers_and_it_is_the_best_one():
     truths = torch.tensor([[0, 1, 10, 10, 30, 40], [1, 0, 50, 20, 250, 330.0]])
-    rows = [assign(truths, s, (2, 2, 416 // STRIDES[s], 416 // STRIDES[s], 7), RECIPE, near=1.0) for s in range(3)]
+    rows = assign_all(truths, 416, RECIPE, near=1.0)
     assert [len(r.labels) for r in rows] == [1, 0, 1]
     fine, deep = rows[0], rows[2]
     assert (int(fine.image), int(fine.anchor), int(fine.row), int(fine.column), int(fine.labels)) == (0, 1, 3, 2, 1)
     assert (int(deep.image), int(deep.anchor), int(deep.row), int(deep.column), int(deep.labels)) == (1, 1, 5, 4, 0)
 
 
+def test_with_three_cells_the_two_nearest_answer_too_but_for_those_outside_the_map():
+    truths = torch.tensor([[0, 1, 10, 10, 30, 40], [0, 0, 0, 0, 6, 8.0]])  # centres 2.5 3.1 and 0.4 0.5, in cells of 8
+    found = assign_all(truths, 416, SEVERAL, near=1.0)[0]
+    cells = sorted(zip(found.labels.tolist(), found.column.tolist(), found.row.tolist(), strict=True))
+    assert cells == [(0, 0, 0), (0, 0, 1), (1, 2, 2), (1, 2, 3), (1, 3, 3)]
+
+
+def maps_that_say(truths, recipe, size=96):
+    """Raw maps that place each truth exactly, in every cell and anchor that answers for it."""
+    maps = [torch.full((1, 14, size // s, size // s), -12.0) for s in (8, 16, 32)]
+    logit = lambda p: torch.log(p / (1 - p))  # noqa: E731
+    for scale, found in enumerate(assign_all(truths, size, recipe, 1.0)):
+        stride = (8, 16, 32)[scale]
+        fields = maps[scale].view(1, 2, 7, size // stride, size // stride)
+        for k in range(len(found.labels)):
+            corner = torch.stack([found.column[k], found.row[k]]) - (recipe.reach - 1) / 2
+            centre = (found.boxes[k, :2] + found.boxes[k, 2:]) / 2 / stride
+            sides = found.boxes[k, 2:] - found.boxes[k, :2]
+            anchor = torch.tensor(recipe.anchors_of(scale)[int(found.anchor[k])])
+            classes = torch.tensor([12.0, -12.0] if found.labels[k] == 0 else [-12.0, 12.0])
+            fields[0, found.anchor[k], :, found.row[k], found.column[k]] = torch.cat(
+                [logit((centre - corner) / recipe.reach), torch.log(sides / anchor), torch.tensor([12.0]), classes])
+    return maps
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, SEVERAL], ids=["one cell", "three cells"])
 @pytest.mark.parametrize("box", ["ciou", "yolov3"])
-def test_the_loss_is_small_when_the_maps_say_what_is_there_and_grows_when_they_do_not(box):
-    truths = torch.tensor([[0, 1, 20.0, 20.0, 40.0, 52.0]])
-    settings = LossSettings(box=box, near=1.0)
-    right = [torch.full((1, 14, s, s), -12.0) for s in (12, 6, 3)]
-    found = assign(truths, 0, (1, 2, 12, 12, 7), RECIPE, 1.0)
-    anchor = np.array(RECIPE.anchors[int(found.anchor)])
-    logit = lambda p: float(np.log(p / (1 - p)))  # noqa: E731
-    sides = np.log(np.array([20, 32]) / anchor)
-    cell = [30 / 8 - int(found.column), 36 / 8 - int(found.row)]
-    right[0].view(1, 2, 7, 12, 12)[0, int(found.anchor), :, int(found.row), int(found.column)] = torch.tensor(
-        [logit(cell[0]), logit(cell[1]), *sides, 12.0, -12.0, 12.0], dtype=torch.float32)
-    boxes, _ = decode(right, RECIPE)
-    best, terms = yolo_loss(right, truths, RECIPE, settings)
+def test_the_loss_is_small_when_the_maps_say_what_is_there_and_grows_when_they_do_not(box, recipe):
+    truths = torch.tensor([[0, 1, 20.0, 20.0, 41.0, 53.0]])
+    settings, found = LossSettings(box=box, near=1.0), assign_all(truths, 96, recipe, 1.0)
+    answering = len(found[0].labels)
+    right = maps_that_say(truths, recipe)
+    boxes, scores = decode(right, recipe)
+    best = yolo_loss(right, truths, found, recipe, settings)
     wrong = [m.clone() for m in right]
-    wrong[0].view(1, 2, 7, 12, 12)[0, int(found.anchor), 2:4, int(found.row), int(found.column)] += 1.0
-    worse, _ = yolo_loss(wrong, truths, RECIPE, settings)
+    for k in range(answering):
+        fields = wrong[0].view(1, 2, 7, 12, 12)
+        fields[0, found[0].anchor[k], 2:4, found[0].row[k], found[0].column[k]] += 1.0
+    worse = yolo_loss(wrong, truths, found, recipe, settings)
     least = 1.4 if box == "yolov3" else 0.05  # cross-entropy on a centre inside its cell cannot reach 0
-    assert best < least and worse > best + 0.5
-    assert ((boxes[0] - truths[0, 2:]).abs().max(dim=1).values < 1e-3).sum() == 1
-    assert set(terms) == {"box", "obj", "class"}
+    assert answering == recipe.cells and best.sum() < least * answering and worse[0] > best[0] + 0.5 * answering
+    right_ones = (boxes[0] - truths[0, 2:]).abs().max(dim=1).values < 1e-3
+    assert right_ones.sum() == answering and (scores[0, right_ones, 1] > 0.99).all()
 
 
 def test_complete_iou_is_one_for_equal_boxes_and_negative_far_away():
@@ -77,44 +82,74 @@ def test_complete_iou_is_one_for_equal_boxes_and_negative_far_away():
     assert same == pytest.approx(1, abs=1e-4) and far < 0
 
 
-def test_mirroring_twice_changes_nothing():
-    sample = scene_samples(1)[0]
-    again = mirrored(mirrored(sample))
-    np.testing.assert_array_equal(again.picture, sample.picture)
-    np.testing.assert_allclose(again.boxes, sample.boxes)
+def all_batches(order, how, epoch=2, **turn):
+    return list(batches(order, Turn(3, epoch, 4, **turn), lambda step: 96, how))
 
 
-def test_augmented_boxes_follow_the_pixels():
-    for seed in range(20):
-        sample, *others = squares(4)
-        view = augmented(sample, others if seed % 2 else [], 96, np.random.default_rng(seed))
-        assert view.picture.shape == (96, 96, 3)
-        for x0, y0, x1, y1 in view.boxes:
-            inside = view.picture[int(y0) + 2:int(y1) - 1, int(x0) + 2:int(x1) - 1].astype(int)
-            assert inside.size == 0 or np.ptp(inside.mean(axis=2)) <= 8, "a box must hold one flat square"
-
-
-def test_batches_depend_on_seed_and_epoch_alone():
-    sources = [Source("a", scene_samples(6), 1.0), Source("b", scene_samples(10), 0.4)]
+def test_batches_depend_on_seed_and_epoch_alone_and_may_begin_anywhere():
+    sources = [Source("a", squares(6), 1.0), Source("b", squares(10), 0.4)]
     order = epoch_order(sources, seed=3, epoch=2)
-    assert len(order) == 10
-    once, again = (list(batches(epoch_order(sources, 3, 2), 96, 4, 0.5, 3, 2)) for _ in range(2))
-    other = next(iter(batches(epoch_order(sources, 3, 3), 96, 4, 0.5, 3, 3)))
-    assert all(torch.equal(x, y) for a, b in zip(once, again, strict=True) for x, y in zip(a, b, strict=True))
-    assert not torch.equal(once[0][0], other[0])
-    assert len(once) == 2 and once[0][0].shape == (4, 3, 96, 96) and once[0][1].shape[1] == 6
+    once, again = all_batches(order, Augmentation()), all_batches(order, Augmentation())
+    (late,) = all_batches(order, Augmentation(), first=1)
+    other = all_batches(epoch_order(sources, 3, 3), Augmentation(), epoch=3)[0]
+    assert len(order) == 10 and len(once) == 2
+    assert all(torch.equal(x.images, y.images) and torch.equal(x.truths, y.truths)
+               for x, y in zip(once, again, strict=True))
+    assert torch.equal(late.images, once[1].images) and late.names == once[1].names
+    assert not torch.equal(once[0].images, other.images)
+    assert once[0].images.shape == (4, 3, 96, 96) and once[0].truths.shape[1] == 6 and len(once[0].names) == 4
 
 
-def test_rate_warms_up_and_drops_at_its_shares_of_the_run():
-    settings = TrainSettings(lr=1.0, warmup=0.1, schedule="steps", drops=(0.5, 0.8))
-    rates = [round(rate_at(settings, p), 4) for p in (0, 0.05, 0.1, 0.49, 0.5, 0.8, 1)]
-    assert rates == [0, 0.5, 1, 1, 0.1, 0.01, 0.01]
+def test_processes_share_every_batch_between_them():
+    order = epoch_order([Source("a", squares(9), 1.0)], 3, 2)
+    whole = all_batches(order, Augmentation())
+    halves = [all_batches(order, Augmentation(), rank=rank, processes=2) for rank in (0, 1)]
+    for step, batch in enumerate(whole):
+        assert torch.equal(torch.cat([half[step].images for half in halves]), batch.images)
+        for rank, half in enumerate(halves):
+            assert torch.equal(half[step].truths, batch.rows(2 * rank, 2).truths)
 
 
-def test_size_grows_over_the_first_half():
-    settings = TrainSettings(epochs=10, start_size=256, size=416)
-    sizes = [size_of_epoch(settings, e) for e in range(10)]
+def test_a_set_is_drawn_as_often_as_its_share_says():
+    sources = [Source("a", squares(10), 2.5), Source("b", squares(4, name="b"), 0.5)]
+    names = [sample.name for epoch in range(4) for sample in epoch_order(sources, 0, epoch)]
+    counts = {name: names.count(name) for name in set(names)}
+    assert len(names) == 4 * (25 + 2)
+    assert all(8 <= count <= 12 for name, count in counts.items() if name.startswith("square"))
+
+
+def test_the_rate_warms_up_then_follows_its_schedule():
+    cosine = TrainSettings(lr=1.0, warmup=0.1)
+    rates = [rate_at(cosine, step, 100) for step in range(100)]
+    assert rates[:10] == sorted(rates[:10]) and rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[10] == pytest.approx(1) and 0.01 < rates[-1] < 0.02
+    paper = MODES["paper"]
+    rates = [rate_at(paper, step, 10**6) for step in (0, 9_999, 10_000, 25_000)]
+    assert rates == pytest.approx([5e-4, 5e-4, 5e-5, 5e-6])
+
+
+def test_the_paper_mode_is_the_papers():
+    paper = MODES["paper"]
+    assert (paper.lr, paper.momentum, paper.decay, paper.size, paper.drop_every) == (5e-4, 0.9, 1e-4, 416, 10_000)
+    assert paper.loss.near == 1 and paper.loss.box == "yolov3" and paper.average == 0 and paper.augment.mosaic == 0
+
+
+def test_size_grows_over_the_first_half_and_is_drawn_around_it():
+    grown = TrainSettings(epochs=10, start_size=256, size=416)
+    sizes = [size_at(grown, epoch, 0) for epoch in range(10)]
     assert sizes[0] == 256 and sizes[5:] == [416] * 5 and sizes == sorted(sizes) and all(s % 32 == 0 for s in sizes)
+    drawn = TrainSettings(multi_scale=0.25)
+    sizes = [size_at(drawn, 1, step) for step in range(200)]
+    assert min(sizes) == 320 and max(sizes) == 512 and 400 < np.mean(sizes) < 430
+    assert sizes == [size_at(drawn, 1, step) for step in range(200)]
+
+
+def test_settings_that_make_no_sense_are_refused():
+    for wrong in ({"size": 100}, {"start_size": 448}, {"multi_scale": 0.9}, {"schedule": "up"}, {"precision": "int3"}):
+        with pytest.raises(MineHatError, match=f"--{next(iter(wrong)).replace('_', '-')}"):
+            TrainSettings(**wrong)
+    with pytest.raises(MineHatError, match="--batch 16"):
+        TrainSettings(batch=16, accumulate=3).share_of(1)
 
 
 def test_a_checkpoint_gives_back_the_same_network(tmp_path):
@@ -140,53 +175,16 @@ def test_foreign_files_are_refused_and_no_code_is_unpickled(tmp_path):
     assert not (tmp_path / "owned").exists()
 
 
-def run_of(folder, epochs, resume=False, **changes) -> Run:
-    torch.manual_seed(0)
-    torch.set_num_threads(1)
-    settings = TrainSettings(epochs=epochs, batch=4, size=64, start_size=64, every=99, **changes)
-    folder.mkdir(exist_ok=True)
-    run = Run(MineNet(RECIPE), tiny_card(64), settings, folder, "cpu")
-    if resume:
-        run.resume(folder / "last.pt")
-    return run
-
-
-def test_a_resumed_run_ends_where_the_unbroken_one_does(tmp_path):
-    sources = [Source("squares", squares(8, 64), 1.0)]
-    whole = run_of(tmp_path / "whole", 2)
-    whole.fit(sources, [])
-    broken = run_of(tmp_path / "broken", 2)
-    broken._one_epoch(sources)
-    broken.epoch = 1
-    broken._save("last.pt")
-    resumed = run_of(tmp_path / "broken", 2, resume=True)
-    resumed.fit(sources, [])
-    for name, value in whole.network.state_dict().items():
-        torch.testing.assert_close(resumed.network.state_dict()[name], value)
-    for name, value in whole.average.weights.items():
-        torch.testing.assert_close(resumed.average.weights[name], value)
-
-
-def test_a_few_steps_learn_something(tmp_path):
+@pytest.mark.parametrize("changes", [{}, {"precision": "bf16"}, {"accumulate": 2, "multi_scale": 0.3}],
+                         ids=["plain", "bf16", "parts of many sizes"])
+def test_a_few_steps_learn_something(tmp_path, changes):
     """The loss on bright and dark squares falls by a good part within a hundred steps."""
-    run = run_of(tmp_path / "learn", 100, drops=(), mosaic=0.0)
-    sources = [Source("squares", squares(32, 64), 1.0)]
-    losses = []
-    for run.epoch in range(12):
-        losses.append(run._one_epoch(sources)["loss"])
+    run = run_of(tmp_path, epochs=13, warmup=0.1, **changes)
+    run.fit([Source("squares", squares(32, 64), 1.0)], [])
+    losses = [row["loss"] for row in run.place.rows]
     assert np.mean(losses[-3:]) < 0.8 * np.mean(losses[:2])
 
 
-def test_a_run_validates_and_keeps_its_best(tmp_path):
-    from minehat.pictures import write_picture
-    samples = squares(4, 64)
-    labelled = []
-    for number, sample in enumerate(samples):
-        path = tmp_path / f"{number}.png"
-        write_picture(path, sample.picture)
-        labelled.append(Labelled(path, sample.boxes, sample.labels, np.zeros(1, bool), None))
-    run = run_of(tmp_path / "val", 1)
-    run.fit([Source("squares", samples, 1.0)], labelled)
-    assert (tmp_path / "val" / "best.pt").is_file() and 0 <= run.best <= 1
-    header, row = (tmp_path / "val" / "results.csv").read_text().splitlines()
-    assert header.startswith("epoch,lr,loss") and row.startswith("1,")
+def test_a_network_of_three_cells_keeps_them_in_its_checkpoint(tmp_path):
+    save_checkpoint(tmp_path / "a.pt", MineNet(SEVERAL), tiny_card())
+    assert load_checkpoint(tmp_path / "a.pt")[0].recipe.cells == 3

@@ -1,8 +1,9 @@
 """The YOLOv3 loss: which anchors answer for which head, and how wrong they are.
 
-An anchor is *positive* for a labelled box when its cell holds the box's centre and its shape fits
-best of all, or at least as well as `near`. Boxes predicted well by other anchors are not punished
-(IoU over `ignore`), as in YOLOv3 (https://arxiv.org/abs/1804.02767, section 2.1).
+An anchor is *positive* for a labelled box when its cell answers for the box (it holds the centre, or is one of the
+two nearest to it where the recipe has 3 cells) and its shape fits best of all, or at least as well as `near`.
+Boxes predicted well by other anchors are not punished (IoU over `ignore`), as in YOLOv3
+(https://arxiv.org/abs/1804.02767, section 2.1).
 """
 
 from __future__ import annotations
@@ -46,27 +47,31 @@ class Positives:
         return self.image, self.anchor, self.row, self.column
 
 
-def yolo_loss(maps: Sequence[Tensor], truths: Tensor, recipe: Recipe,
-              settings: LossSettings) -> tuple[Tensor, dict[str, float]]:
-    """Raw maps and truths [M, 6] (image, label, x0 y0 x1 y1 px) -> the loss per positive, and its terms."""
+def yolo_loss(maps: Sequence[Tensor], truths: Tensor, found: Sequence[Positives], recipe: Recipe,
+              settings: LossSettings) -> Tensor:
+    """[3] float32: the box, objectness and class terms, each summed over the batch, of raw maps.
+
+    truths: [M, 6] (image, label, x0 y0 x1 y1 px); found: `assign_all` of them. Divide by the number of positives,
+    of all the processes and parts that share a step.
+    """
     box = obj = label = maps[0].new_zeros((), dtype=torch.float32)
-    count = 0
-    for scale, raw in enumerate(maps):
+    for scale, (raw, mine) in enumerate(zip(maps, found, strict=True)):
         places = split_anchors(raw.float(), recipe)
-        found = assign(truths, scale, places.shape, recipe, settings.near)
         predicted = boxes_of(places, scale, recipe)
-        chosen = places[found.index]
-        box = box + _box_term(chosen, predicted[found.index], found, scale, recipe, settings)
-        label = label + bce(chosen[:, 5:], _one_hot(found.labels, len(recipe.classes)), reduction="sum")
-        obj = obj + _objectness_term(places[..., 4], predicted.detach(), truths, found, settings.ignore)
-        count += len(found.labels)
-    total = (box + obj + label) / max(count, 1)
-    terms = {"box": box, "obj": obj, "class": label}
-    return total, {name: value.item() / max(count, 1) for name, value in terms.items()}
+        chosen = places[mine.index]
+        box = box + _box_term(chosen, predicted[mine.index], mine, scale, recipe, settings)
+        label = label + bce(chosen[:, 5:], _one_hot(mine.labels, len(recipe.classes)), reduction="sum")
+        obj = obj + _objectness_term(places[..., 4], predicted.detach(), truths, mine, settings.ignore)
+    return torch.stack([box, obj, label])
 
 
-def assign(truths: Tensor, scale: int, shape: Sequence[int], recipe: Recipe, near: float) -> Positives:
-    """The positives of one scale for truths [M, 6]; `shape` is [N, a, h, w, 5+C]."""
+def assign_all(truths: Tensor, size: int, recipe: Recipe, near: float) -> list[Positives]:
+    """The positives of every scale for truths [M, 6] in squares of `size` pixels."""
+    return [assign(truths, scale, size // stride, recipe, near) for scale, stride in enumerate(STRIDES)]
+
+
+def assign(truths: Tensor, scale: int, side: int, recipe: Recipe, near: float) -> Positives:
+    """The positives of one scale, a map of `side` x `side` cells, for truths [M, 6]."""
     sides = truths[:, 4:6] - truths[:, 2:4]
     anchors = truths.new_tensor(recipe.anchors)
     shared = torch.minimum(sides[:, None], anchors[None]).prod(dim=2)
@@ -74,10 +79,24 @@ def assign(truths: Tensor, scale: int, shape: Sequence[int], recipe: Recipe, nea
     positive = (fit >= near) | (fit == fit.amax(dim=1, keepdim=True))
     first = scale * recipe.anchors_a_scale
     which, anchor = torch.nonzero(positive[:, first:first + recipe.anchors_a_scale], as_tuple=True)
+    which, anchor, cells = _answering(truths, which, anchor, side, scale, recipe.cells)
     chosen = truths[which]
-    cells = ((chosen[:, 2:4] + chosen[:, 4:6]) / 2 / STRIDES[scale]).long()
-    column, row = cells[:, 0].clamp(0, shape[3] - 1), cells[:, 1].clamp(0, shape[2] - 1)
-    return Positives(chosen[:, 0].long(), anchor, row, column, chosen[:, 1].long(), chosen[:, 2:6])
+    return Positives(chosen[:, 0].long(), anchor, cells[:, 1], cells[:, 0], chosen[:, 1].long(), chosen[:, 2:6])
+
+
+def _answering(truths: Tensor, which: Tensor, anchor: Tensor, side: int, scale: int,
+               cells: int) -> tuple[Tensor, Tensor, Tensor]:
+    """For each (truth, anchor) the cell [., 2] (column, row) of the truth's centre, and with `cells` 3 its neighbours
+    beside and above or below that are nearest to the centre, where the map has them."""
+    centres = (truths[which, 2:4] + truths[which, 4:6]) / 2 / STRIDES[scale]
+    own = centres.long().clamp(0, side - 1)
+    if cells == 1:
+        return which, anchor, own
+    towards = torch.where(centres - own < 0.5, -1, 1)
+    beside, above = towards * towards.new_tensor([1, 0]), towards * towards.new_tensor([0, 1])
+    all_cells = torch.cat([own, own + beside, own + above])
+    inside = ((all_cells >= 0) & (all_cells < side)).all(dim=1)
+    return which.repeat(3)[inside], anchor.repeat(3)[inside], all_cells[inside]
 
 
 def complete_iou(a: Tensor, b: Tensor) -> Tensor:
@@ -99,7 +118,8 @@ def _box_term(chosen: Tensor, predicted: Tensor, found: Positives, scale: int, r
     if settings.box == "ciou":
         return settings.box_weight * (1 - complete_iou(predicted, found.boxes)).sum()
     centres = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2 / STRIDES[scale]
-    inside = (centres - torch.stack([found.column, found.row], dim=1)).clamp(0, 1)
+    corners = torch.stack([found.column, found.row], dim=1) - (recipe.reach - 1) / 2
+    inside = ((centres - corners) / recipe.reach).clamp(0, 1)
     sides = found.boxes[:, 2:] - found.boxes[:, :2]
     anchors = sides.new_tensor(recipe.anchors_of(scale))[found.anchor]
     wanted = (sides / anchors).clamp(min=1e-4).log().clamp(max=LARGEST_EXPONENT)

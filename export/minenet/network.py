@@ -32,6 +32,7 @@ class Recipe:
     attention: str = "both"  # none, channel, spatial or both
     classes: tuple[str, ...] = ("helmet", "head")
     anchors: Anchors = field(default=PAPER_LIKE)  # (w, h) at the training size, small to large
+    cells: int = 1  # that may answer for a box: the one that holds its centre, or 3: the two nearest as well
 
     def __post_init__(self) -> None:
         for flag, value, allowed in (("--width", self.width, WIDTHS), ("--backbone", self.backbone, BACKBONES),
@@ -41,6 +42,13 @@ class Recipe:
         if not self.anchors or len(self.anchors) % len(STRIDES):
             raise MineHatError(f"{len(self.anchors)} anchors cannot be shared by {len(STRIDES)} scales; "
                                "give a multiple of 3, such as --anchors 6.")
+        if self.cells not in (1, 3):
+            raise MineHatError(f"--cells {self.cells} is not known; choose 1 or 3.")
+
+    @property
+    def reach(self) -> float:
+        """How many cells wide the square is in which a cell can place a box's centre."""
+        return 1.0 if self.cells == 1 else 2.0
 
     @property
     def anchors_a_scale(self) -> int:
@@ -129,9 +137,10 @@ def boxes_of(places: Tensor, scale: int, recipe: Recipe) -> Tensor:
     stride = STRIDES[scale]
     rows = torch.arange(height, device=places.device, dtype=places.dtype)
     columns = torch.arange(width, device=places.device, dtype=places.dtype)
-    corners = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1)
+    corners = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), dim=-1) - (recipe.reach - 1) / 2
     anchors = torch.tensor(recipe.anchors_of(scale), device=places.device, dtype=places.dtype)
-    centres = (places[..., 0:2].sigmoid() + corners) * stride
+    inside = places[..., 0:2].sigmoid()
+    centres = ((inside if recipe.reach == 1 else inside * recipe.reach) + corners) * stride
     halves = places[..., 2:4].clamp(max=LARGEST_EXPONENT).exp() * (anchors[:, None, None, :] / 2)
     return torch.cat([centres - halves, centres + halves], dim=-1)
 

@@ -6,25 +6,42 @@ import os
 import sys
 import time
 from collections.abc import Generator, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import Any, TextIO, TypeVar
 
 Item = TypeVar("Item")
 BETWEEN_LINES = 15.0  # seconds, where stderr is a log
+_muted = False
 
 
 def bar(iterable: Iterable[Item], total: int | None = None, label: str = "") -> Generator[Item, None, None]:
     """The items of `iterable`, with a progress bar. `total` where it has no length of its own."""
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)
-    tqdm = _load_tqdm() if _on_terminal() else None
-    if tqdm is None:
+    tqdm = _load_tqdm() if _on_terminal() and not _muted else None
+    if _muted:
+        yield from iterable
+    elif tqdm is None:
         yield from _with_lines(iterable, total, label)
     else:
         yield from tqdm.tqdm(iterable, total=total, desc=label or None, leave=False, dynamic_ncols=True)
 
 
+@contextmanager
+def muted() -> Iterator[None]:
+    """No bars and no words from this process until the block ends: another one of its team speaks for all."""
+    global _muted
+    before, _muted = _muted, True
+    try:
+        yield
+    finally:
+        _muted = before
+
+
 def say(text: str) -> None:
     """Print text on stderr, above a bar that is running. Raises nothing where nobody can hear it."""
+    if _muted:
+        return
     try:
         tqdm = _load_tqdm() if _on_terminal() else None
         if tqdm is not None:

@@ -20,10 +20,13 @@ from minehat.progress import say
 
 from ..anchors import YOLOV3, kmeans_anchors
 from ..checkpoint import load_checkpoint
+from ..data.augment import Augmentation
 from ..data.batches import box_sizes
 from ..data.sources import Source, read_material
 from ..network import MineNet, Recipe
-from ..training.run import Run, TrainSettings
+from ..training.processes import Processes
+from ..training.run import Run
+from ..training.settings import TrainSettings
 
 CLASSES = Recipe().classes
 TABLES = ("attention", "backbone", "data")
@@ -81,7 +84,8 @@ class Plan:
     def settings(self, seed: int) -> TrainSettings:
         """Validated once, after the last epoch, so that nothing is chosen on the pictures that score it."""
         return TrainSettings(epochs=self.epochs, batch=self.batch, size=self.size, start_size=self.size, lr=self.lr,
-                             bf16=self.bf16, seed=seed, every=self.epochs)
+                             precision="bf16" if self.bf16 else "fp32", seed=seed, every=self.epochs,
+                             augment=Augmentation(mine=0.0))
 
 
 def rows_of(table: str, data: Sequence[str]) -> tuple[Row, ...]:
@@ -147,7 +151,7 @@ def finish_runs(rows: Sequence[Row], seeds: Sequence[int], plan: Plan, out: Path
         used = [material.sources[number] for number in row.sets] or material.sources
         run = _begun(row, plan, seed, used, out / name, device)
         run.fit(used, material.val)
-        journal.add(name, {"map50": run.best, "seconds": round(time.monotonic() - began, 1),
+        journal.add(name, {"map50": run.place.best, "seconds": round(time.monotonic() - began, 1),
                            "pictures": sum(len(source.samples) for source in used)})
     return journal
 
@@ -162,10 +166,10 @@ def _begun(row: Row, plan: Plan, seed: int, sources: Sequence[Source], folder: P
         torch.manual_seed(seed)
         anchors = YOLOV3 if row.anchors == "default" else kmeans_anchors(box_sizes(sources, seed), 6, seed)
         network = MineNet(Recipe(plan.width, row.backbone, row.attention, CLASSES, anchors))
-        return Run(network, card, settings, folder, device)
+        return Run(network, card, settings, folder, Processes(device))
     network, _, state = load_checkpoint(last)
     if state is None or state["settings"] != asdict(settings):
         raise MineHatError(f"{last} belongs to a run with other settings. Name another --out, or delete {folder}.")
-    run = Run(network, card, settings, folder, device)
+    run = Run(network, card, settings, folder, Processes(device))
     run.resume(last)
     return run
