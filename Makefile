@@ -4,13 +4,16 @@ DATA ?= $(wildcard ../shared/data)
 PY := .venv/bin/python
 STAMP := .venv/.installed
 
-.PHONY: demo test setup lint clean
+.PHONY: demo test soak setup lint clean
 
 demo: setup
 	$(PY) benchmarks/demo.py --out out/demo $(if $(DATA),--data "$(DATA)")
 
 test: setup lint
 	$(PY) -m pytest
+
+soak: setup
+	$(PY) -m pytest -m soak
 
 lint: setup
 	$(PY) -m ruff check .
