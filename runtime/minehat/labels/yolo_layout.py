@@ -39,7 +39,7 @@ class Layout:
         """What data.yaml says of where the split lies: folders and lists."""
         told: Any = next(filter(None, map(self.settings.get, called(split))), [])
         texts = told if isinstance(told, list) else [told]
-        return [text.replace("\\", "/") for text in texts if isinstance(text, str) and text]
+        return [str(text).replace("\\", "/") for text in texts if text]
 
     def folder(self, split: str) -> Path | None:
         """The folder or list of the split where data.yaml tells none."""
@@ -66,13 +66,13 @@ class Layout:
         none, the same without its first part, which some exporters make up (../ or data/)."""
         told = self.settings.get("path")
         bases = [base, *([self.root / told] if isinstance(told, str) and told else []), self.root]
-        shorter = PurePosixPath(*PurePosixPath(text).parts[1:])
-        tried = [one / path for path in (PurePosixPath(text), shorter) for one in bases]
+        parts = PurePosixPath(text).parts
+        tried = [one.joinpath(*some) for some in (parts, parts[1:]) if some or not parts for one in bases]
         return next(filter(os.path.exists, tried), tried[0])
 
     def _in(self, place: Path, on_fault: OnFault) -> Iterator[Listed]:
         if place.is_dir():
-            yield from ((path, place, "its files") for path in sorted(place.rglob("*"))
+            yield from ((path, place, "the folder") for path in sorted(place.rglob("*"))
                         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
             return
         for number, line in lines_of(place, "unreadable list", on_fault) or ():
