@@ -15,7 +15,7 @@ from minehat.errors import MineHatError, missing
 from minehat.files import written_whole
 from minehat.labels import read_split
 from minehat.progress import bar
-from minehat.scoring import Score, score
+from minehat.scoring import Score, score, spread
 
 from .names import names_of
 from .tables import percent, print_table
@@ -82,13 +82,6 @@ def keep(results: Sequence[Scored], data_set: str) -> None:
         entry.value = card.with_(accuracy={**card.accuracy, data_set: measured}).to_json()
         with written_whole(result.path) as scratch:
             onnx.save(model, scratch)
-
-
-def spread(items: Sequence[Any], limit: int | None) -> list[Any]:
-    """At most `limit` of the items, evenly over their whole length, so that every source is in it."""
-    if limit is None or limit >= len(items):
-        return list(items)
-    return [items[row * len(items) // limit] for row in range(limit)]
 
 
 def show(results: Sequence[Scored]) -> None:
