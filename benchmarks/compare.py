@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from minebench.compare import compare, pairs
-from minebench.tables import print_table
 from minehat.arguments import parser_of
 from minehat.doors import DONE, SLOWER, run_door
+from minehat.tables import print_table
 
 
 def main(argv: Sequence[str]) -> int:

@@ -25,11 +25,11 @@ from minebench.frames import Frames, frames_of
 from minebench.latency import STAGES, percentiles, race
 from minebench.machine import machine, peak_rss_mb
 from minebench.names import names_of
-from minebench.tables import print_table
 from minehat.arguments import json_file, parser_of, positive
 from minehat.backends.ort import cores
 from minehat.doors import DONE, run_door
 from minehat.files import write_whole
+from minehat.tables import print_table
 
 
 def main(argv: Sequence[str]) -> int:

@@ -13,12 +13,12 @@ from minehat.card import KEY, read_card
 from minehat.detections import Detections
 from minehat.errors import MineHatError, missing
 from minehat.files import written_whole
-from minehat.labels import read_split
+from minehat.labels import AS_NAMED, ClassMap, read_split
 from minehat.progress import bar
 from minehat.scoring import Score, score, spread
+from minehat.tables import percent, print_table
 
 from .names import names_of
-from .tables import percent, print_table
 
 LOWEST_CONF = 0.001  # low enough for the tail of the precision curve
 
@@ -41,17 +41,18 @@ class Scored:
 
 
 def score_models(models: Sequence[Path], data: Path, split: str, limit: int | None = None,
-                 threads: int | None = None) -> list[Scored]:
-    """Score each model on a split of a Pascal VOC folder, or on `limit` pictures spread evenly over it.
+                 threads: int | None = None, names: ClassMap = AS_NAMED) -> list[Scored]:
+    """Score each model on a split of a labelled set, or on `limit` pictures spread evenly over it.
 
-    Every picture is read once and goes through all models, so all see the same pixels. Raises
-    MineHatError when a model, a picture or a label is not usable, or the models' classes differ.
+    names: what the classes of the set are called here. Every picture is read once and goes through all models, so
+    all see the same pixels. Raises MineHatError when a model, a picture or a label is not usable, or the models'
+    classes differ.
     """
     with contextlib.ExitStack() as opened:
         detectors = [opened.enter_context(minehat.open(model, conf=LOWEST_CONF, threads=threads))
                      for model in models]
         classes = _common_classes(models, detectors)
-        truths = spread(read_split(data, split, classes), limit)
+        truths = spread(read_split(data, split, classes, names), limit)
         found: list[list[Detections]] = [[] for _ in models]
         for truth in bar(truths, label="accuracy"):
             frame = truth.read()

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from minehat.errors import missing
+from minehat.tables import percent
 
-from .tables import percent
 from .walk import Step
 
 TEMPLATE = "demo.html.j2"

@@ -10,12 +10,12 @@ from minehat.card import read_card
 from minehat.engine.card import read_engine_card
 from minehat.engine.library import TITLES
 from minehat.scenes import CLASSES
+from minehat.tables import percent
 
 from .demo import CALIBRATED, Outcome
 from .machine import machine
 from .page import Figure, Story, size_told
 from .shown import shown_clip, shown_pictures
-from .tables import percent
 
 FORMS = {"fp32": "FP32", "fp16": "FP16", "int8": "INT8, TensorRT form", "int8-cpu": "INT8, CPU form"}
 
