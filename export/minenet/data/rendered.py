@@ -17,7 +17,7 @@ MOST_THREADS = 8
 
 
 def rendered_source(count: int, size: int, seed: int, share: float = 1.0) -> Source:
-    """`count` scenes, longest sides `size` pixels; the same for the same arguments. About one in eight is empty.
+    """`count` scenes, longest sides `size` pixels; the same for the same arguments. About one in ten is empty.
 
     share: how often an epoch draws each of them.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -14,8 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from minehat.errors import MineHatError
-from minehat.labels import AS_NAMED, ClassMap, Fault, Labelled, Scanned, many_faults, scan_split
-from minehat.labels.scan import broken_picture
+from minehat.labels import AS_NAMED, ClassMap, Fault, Labelled, Scanned, broken_picture, many_faults, scan_split
 from minehat.letterbox import place
 from minehat.progress import bar
 
@@ -61,10 +61,13 @@ def read_material(data: Sequence[str], val: str | None, classes: Sequence[str], 
     with all that is wrong with any of them; MineHatError for a text that tells no set.
     """
     faults: list[Fault] = []
-    sources = [_source(asked, classes, size, names, faults.append) for asked in map(asked_set, data)]
-    pictures = _scanned(AskedSet(Path(val)), "val", classes, names, faults.append).labelled if val else []
-    for _ in _each(Labelled.read, pictures, f"reading {val}", faults.append):
-        pass
+    sets = [asked_set(text) for text in data]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # here and not by each thread for itself: they would undo each other's
+        sources = [_source(asked, classes, size, names, faults.append) for asked in sets]
+        pictures = _scanned(AskedSet(Path(val)), "val", classes, names, faults.append).labelled if val else []
+        for _ in _each(Labelled.read, pictures, f"reading {val}", faults.append):
+            pass
     if faults:
         raise many_faults(faults, classes)
     return Material(sources, pictures)
@@ -72,7 +75,7 @@ def read_material(data: Sequence[str], val: str | None, classes: Sequence[str], 
 
 def _source(asked: AskedSet, classes: Sequence[str], size: int, names: ClassMap, on_fault: OnFault) -> Source:
     scanned = _scanned(asked, "train", classes, names, on_fault)
-    samples = list(_each(partial(_shrunk, size=size), scanned.labelled, f"reading {asked.told}", on_fault))
+    samples = list(_each(partial(shrunk, size=size), scanned.labelled, f"reading {asked.told}", on_fault))
     return Source(scanned.folder + (f":{asked.prefix}" if asked.prefix else ""), samples, asked.share)
 
 
@@ -107,7 +110,7 @@ def _each(make: Callable[[Labelled], Made], pictures: Sequence[Labelled], label:
             workers.shutdown(wait=False, cancel_futures=True)
 
 
-def _shrunk(labelled: Labelled, size: int) -> Sample:
+def shrunk(labelled: Labelled, size: int) -> Sample:
     """Ignored objects are left out of training: their pictures stay, so a few true heads go unlabelled."""
     wanted = ~labelled.ignored
     return fitted(Sample(labelled.read(), labelled.boxes[wanted], labelled.labels[wanted], str(labelled.path)), size)
