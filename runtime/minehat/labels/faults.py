@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from ..errors import ManyFaults
+from ..errors import ManyFaults, MineHatError
 
 Kind = Literal["unreadable list", "listed twice", "missing picture", "broken picture", "missing labels",
                "broken labels", "other size", "unknown class", "not a number", "box without area", "box outside",
@@ -34,8 +34,14 @@ class Fault:
 OnFault = Callable[[Fault], None]
 
 
+def broken_picture(path: Path, exc: MineHatError) -> Fault:
+    """The fault of a picture that could not be read."""
+    return Fault("broken picture", path, str(exc).removeprefix(str(path)).lstrip(": ").rstrip("."))
+
+
 def many_faults(faults: Sequence[Fault], classes: Sequence[str]) -> ManyFaults:
-    """The error that lists the faults, counts them by kind and says what to do."""
+    """The error that lists the faults, each once, counts them by kind and says what to do."""
+    faults = list(dict.fromkeys(faults))
     counts = Counter(fault.kind for fault in faults)
     told = ", ".join(f"{kind} {counts[kind]}" for kind in KINDS if counts[kind])
     return ManyFaults([str(fault) for fault in faults], f"{len(faults)} faults ({told}).", _cure(faults, classes))

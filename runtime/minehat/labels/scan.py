@@ -16,7 +16,7 @@ from ..progress import bar
 from .bands import NAME, Bands, Window, cut, read_bands, window_of
 from .boxes import clipped, trouble_of
 from .class_map import AS_NAMED, ClassMap
-from .faults import Fault, OnFault, many_faults
+from .faults import Fault, OnFault, broken_picture, many_faults
 from .forms import form_of
 from .labelled import Labelled
 from .marked import Entry, Marked, Thing
@@ -134,11 +134,6 @@ def _size_of(marked: Marked, entry: Entry, on_fault: OnFault) -> Size | None:
                        f"{marked.picture} is {found}, seen upright: the boxes would lie elsewhere"))
         return None
     return size
-
-
-def broken_picture(path: Path, exc: MineHatError) -> Fault:
-    """The fault of a picture that could not be read."""
-    return Fault("broken picture", path, str(exc).removeprefix(str(path)).lstrip(": ").rstrip("."))
 
 
 def _labelled(marked: Marked, size: Size, window: Window | None, ours: _Set, on_fault: OnFault) -> Labelled:
