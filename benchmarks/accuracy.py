@@ -1,6 +1,6 @@
-"""python benchmarks/accuracy.py models/helmet-nano/helmet-nano.onnx --data VOC_FOLDER
+"""python benchmarks/accuracy.py models/helmet-nano/helmet-nano.onnx --data FOLDER
 
-Scores ONNX models or engines on labelled pictures (Pascal VOC: JPEGImages, Annotations, ImageSets/Main).
+Scores ONNX models or engines on labelled pictures: a Pascal VOC, YOLO or COCO folder, a data.yaml or a COCO .json.
 All models see the same pictures; the first is what the others are measured against, in points of mAP50.
 Average precision is COCO's, from detections of score 0.001 on; recall is at the threshold of the
 model's card and IoU 0.5. `ignore` and `difficult` objects count neither way.
@@ -23,11 +23,12 @@ from minehat.arguments import json_file, parser_of, positive
 from minehat.doors import DONE, run_door
 from minehat.errors import MineHatError
 from minehat.files import write_whole
+from minehat.labels import class_map
 
 
 def main(argv: Sequence[str]) -> int:
     asked = _arguments(argv)
-    results = score_models(asked.models, asked.data, asked.split, asked.limit, asked.threads)
+    results = score_models(asked.models, asked.data, asked.split, asked.limit, asked.threads, class_map(asked.map))
     show(results)
     if asked.keep:
         keep(results, f"{asked.data.resolve().name} {asked.split}")
@@ -42,9 +43,10 @@ def main(argv: Sequence[str]) -> int:
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = parser_of(__doc__)
     parser.add_argument("models", nargs="+", type=Path, metavar="MODEL", help="ONNX files or engines")
-    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="Pascal VOC folder")
-    parser.add_argument("--split", default="val", metavar="NAME",
-                        help="of ImageSets/Main/NAME.txt (default: %(default)s)")
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER", help="labelled pictures")
+    parser.add_argument("--split", default="val", metavar="NAME", help="(default: %(default)s)")
+    parser.add_argument("--map", action="append", default=[], metavar="NAME=CLASS",
+                        help="what a class of the labels is called here; NAME=- leaves it out")
     parser.add_argument("--limit", type=positive, metavar="N", help="only N pictures, spread over the split")
     parser.add_argument("--threads", type=positive, metavar="N", help="CPU threads of each model")
     parser.add_argument("--keep", action="store_true",

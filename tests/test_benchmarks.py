@@ -151,6 +151,16 @@ def test_a_model_finds_again_all_that_it_found(model, tmp_path):
     assert score_models([model], data, "val", limit=2)[0].score.images == 2
 
 
+def test_the_classes_of_a_set_may_have_other_names(model, tmp_path):
+    data = voc_of_own_findings(model, tmp_path / "own")
+    for path in (data / "Annotations").iterdir():
+        path.write_text(path.read_text().replace(">helmet<", ">hat<").replace(">head<", ">hat<"))
+    refused = door("accuracy", model, "--data", data)
+    assert refused.returncode == 2 and "--map hat=CLASS" in refused.stderr.splitlines()[-1]
+    ended = door("accuracy", model, "--data", data, "--map", "hat=head")
+    assert json.loads(ended.stdout.splitlines()[-1])["ap50"]["helmet"] is None
+
+
 def test_kept_scores_travel_in_the_model_s_own_card(model, tmp_path):
     data = voc_of_own_findings(model, tmp_path / "own")
     copy = tmp_path / "copy.onnx"

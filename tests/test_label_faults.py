@@ -207,6 +207,8 @@ def test_a_json_file_that_is_no_coco_file_is_named(text, tmp_path):
 def test_places_without_labels_are_told_with_what_was_looked_for(tmp_path):
     with pytest.raises(MineHatError, match="absent: there is no such folder"):
         read_split(tmp_path / "absent", "val", CLASSES)
+    with pytest.raises(MineHatError, match=r"cannot be looked into .File name too long"):
+        read_split(tmp_path / ("a" * 300), "val", CLASSES)
     with pytest.raises(MineHatError, match=r"is not labelled.*ImageSets/Main/val.txt.*instances_val.json.*data.yaml"):
         read_split(tmp_path, "val", CLASSES)
     with pytest.raises(MineHatError, match=r"annotations/instances_val.json.*annotations/instances_test.json"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +30,10 @@ def asked_set(text: str) -> AskedSet:
 
     Raises MineHatError for a share that is none.
     """
-    folder, share = (text, 1.0) if Path(text).exists() else _folder_and_share(text)
+    folder, share = (text, 1.0) if os.path.exists(text) else _folder_and_share(text)
     colons = [place for place, sign in enumerate(folder) if sign == ":"]
     for end in [len(folder), *reversed(colons)]:
-        if folder[:end] and Path(folder[:end]).exists():
+        if os.path.exists(folder[:end]):
             return AskedSet(Path(folder[:end]), folder[end + 1:], share)
     return AskedSet(Path(folder), "", share)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ Bands = dict[str, tuple[str, int]]
 def read_bands(path: Path, on_fault: OnFault) -> Bands:
     """Stem -> sides (tb or lr) and pixels of each of its two bands. Empty where there is no such file."""
     bands: Bands = {}
-    for number, line in (lines_of(path, "broken bands", on_fault) or ()) if path.is_file() else ():
+    for number, line in (lines_of(path, "broken bands", on_fault) or ()) if os.path.isfile(path) else ():
         if line.startswith("#"):
             continue
         stem, sides, pixels = (*line.split("\t"), "", "", "")[:3]

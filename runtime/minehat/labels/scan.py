@@ -17,7 +17,7 @@ from .bands import NAME, Bands, Window, cut, read_bands, window_of
 from .boxes import clipped, trouble_of
 from .class_map import AS_NAMED, ClassMap
 from .faults import Fault, OnFault, broken_picture, many_faults
-from .forms import form_of
+from .forms import Form, form_of
 from .labelled import Labelled
 from .marked import Entry, Marked, Thing
 
@@ -66,28 +66,34 @@ def scan_split(place: str | Path, split: str, classes: Sequence[str], names: Cla
     and for a missing library, never for what a file holds.
     """
     names.check(classes)
-    place = Path(place)
-    form = form_of(place, split)
+    place, faults = Path(place), list[Fault]()
+    form, listed = _listed(place, split, faults.append)
     root = form.root_of(place) if form else place
-    scanned = Scanned(form.name if form else "", root.resolve().name)
-    if form is None:
-        scanned.faults.append(_no_form(place, split))
-        return scanned
-    listed = [entry for entry in form.entries(place, split, scanned.faults.append)
-              if Path(entry.name).name.startswith(prefix)]
-    bands = read_bands(root / NAME, scanned.faults.append)
+    scanned = Scanned(form.name if form else "", root.resolve().name, faults=faults)
+    wanted = [entry for entry in listed if Path(entry.name).name.startswith(prefix)]
+    bands = read_bands(root / NAME, faults.append)
     ours = _Set(scanned.folder, tuple(classes), names, root / NAME, bands)
-    for entry in bar(_once(listed, scanned.faults.append), len(listed), f"labels of {place.name} {split}"):
+    for entry in bar(_once(wanted, faults.append), len(wanted), f"labels of {place.name} {split}"):
         _scan_one(entry, ours, scanned)
     return scanned
 
 
-def _no_form(place: Path, split: str) -> Fault:
-    if not place.exists():
-        return Fault("unreadable list", place, "there is no such folder or file")
-    return Fault("unreadable list", place, f"is not labelled: for {split!r} a Pascal VOC folder has "
-                 f"ImageSets/Main/{split}.txt, a COCO one annotations/instances_{split}.json, a YOLO one data.yaml or "
-                 f"images/{split} and labels/{split}")
+def _listed(place: Path, split: str, on_fault: OnFault) -> tuple[Form | None, list[Entry]]:
+    """The form of a set, and the pictures that its lists name."""
+    try:
+        form = form_of(place, split)
+        if form:
+            return form, form.entries(place, split, on_fault)
+        on_fault(Fault("unreadable list", place, _no_form(split) if place.exists() else "there is no such folder or "
+                       "file"))
+    except OSError as exc:  # a folder that is not ours to look into, a name that is too long
+        on_fault(Fault("unreadable list", place, f"cannot be looked into ({exc.strerror or exc})"))
+    return None, []
+
+
+def _no_form(split: str) -> str:
+    return (f"is not labelled: for {split!r} a Pascal VOC folder has ImageSets/Main/{split}.txt, a COCO one "
+            f"annotations/instances_{split}.json, a YOLO one data.yaml or images/{split} and labels/{split}")
 
 
 def _once(entries: Iterable[Entry], on_fault: OnFault) -> Iterator[Entry]:
