@@ -61,6 +61,14 @@ def test_a_run_killed_anywhere_ends_exactly_where_the_unbroken_one_does(tmp_path
     assert rows_of(tmp_path / "broken") == rows_of(tmp_path / "whole") and len(rows_of(tmp_path / "whole")) == 2
 
 
+def test_half_precision_keeps_its_gradient_scale(tmp_path):
+    run = run_of(tmp_path, epochs=1, precision="fp16")
+    run.fit(SOURCES, [])
+    kept = load_checkpoint(tmp_path / "last.pt")[2]["learner"]["scaler"]
+    assert np.isfinite(run.place.rows[0]["loss"]) and kept == run.learner.scaler.state_dict() and kept["scale"] > 0
+    assert all(torch.isfinite(value).all() for value in run.network.state_dict().values())
+
+
 def test_a_finished_run_that_is_resumed_only_mends_its_table(tmp_path):
     run_of(tmp_path).fit(SOURCES, [])
     before = (tmp_path / "results.csv").read_text()
