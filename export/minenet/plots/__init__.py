@@ -1,5 +1,7 @@
 """Figures to look at: a run's history, what scoring found, the worst pictures."""
 
 from .history import plot_history
+from .scored import plot_detail
+from .worst import draw_worst
 
-__all__ = ["plot_history"]
+__all__ = ["draw_worst", "plot_detail", "plot_history"]

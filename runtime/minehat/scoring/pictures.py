@@ -33,6 +33,13 @@ class PictureFaults:
         total = sum(sum(counts.values()) for counts in (self.missed, self.mistaken, self.invented))
         return heads + self.missed.get(HEAD, 0), heads, self.invented.get(HEAD, 0), total
 
+    @property
+    def told(self) -> str:
+        """In words: `missed head 2, head as helmet 1, invented helmet 3`."""
+        parts = [*((f"missed {name}", count) for name, count in self.missed.items()), *self.mistaken.items(),
+                 *((f"invented {name}", count) for name, count in self.invented.items())]
+        return ", ".join(f"{what} {count}" for what, count in parts)
+
 
 def confusion_of(seen: Detections, truth: Labelled, pairing: Pairing, classes: int) -> Array:
     """[classes + 1, classes + 1] int64: truths by row, the last for nothing there; detections by column, the last
