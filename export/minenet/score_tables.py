@@ -32,8 +32,9 @@ def headline(detail: Detail) -> str:
     if head is None or head.at_conf.recall is None or head.recall_interval is None:
         return "bare heads found: none of them to be found in these pictures"
     low, high = head.recall_interval
+    more = f"; {head.loose} more have a box that fits loosely, IoU 0.2 to 0.5" if head.loose else ""
     return (f"bare heads found: {percent(head.at_conf.recall)} % of {head.truths} at threshold {detail.conf:g} "
-            f"(95 % interval {percent(low)} to {percent(high)})")
+            f"(95 % interval {percent(low)} to {percent(high)}){more}")
 
 
 Table = tuple[str, Sequence[str], Iterable[Sequence[str]]]
@@ -44,13 +45,13 @@ def _names(detail: Detail) -> list[str]:
 
 
 def _classes(detail: Detail) -> Table:
-    rows = [[name, str(one.truths), percent(one.at_conf.recall), percent(one.at_conf.precision), percent(one.ap50),
-             percent(one.ap75), percent(one.ap), percent(one.voc_ap50)]
+    rows = [[name, str(one.truths), percent(one.at_conf.recall), str(one.loose), percent(one.at_conf.precision),
+             percent(one.ap50), percent(one.ap75), percent(one.ap), percent(one.voc_ap50)]
             for name, one in ((name, detail.classes[name]) for name in _names(detail))]
     total = sum(one.truths for one in detail.classes.values())
-    rows.append(["mean", str(total), "", "", percent(detail.score.map50), "", percent(detail.score.map), ""])
+    rows.append(["mean", str(total), "", "", "", percent(detail.score.map50), "", percent(detail.score.map), ""])
     return (f"by class, % (recall and precision at {detail.conf:g})",
-            ["class", "there", "recall", "precision", "AP50", "AP75", "AP 50-95", "VOC AP50"], rows)
+            ["class", "there", "recall", "loosely", "precision", "AP50", "AP75", "AP 50-95", "VOC AP50"], rows)
 
 
 def _sizes(detail: Detail) -> Table:

@@ -13,6 +13,7 @@ from ..detections import Detections, overlaps
 from ..labels import Labelled
 
 MATCH_IOU = 0.5  # a truth counts as found from this overlap on
+LOOSE_IOU = 0.2  # somebody was seen here, but boxed otherwise
 Array = npt.NDArray[Any]
 
 
@@ -43,9 +44,14 @@ def pair_up(seen: Detections, truth: Labelled) -> Pairing:
     same = seen.labels[:, None] == truth.labels
     hits = _taken(np.where(same & ~truth.ignored, shares, 0.0), seen.scores)
     excused = (hits < 0) & (shares[:, truth.ignored] >= MATCH_IOU).any(axis=1)
-    left = ~truth.ignored & ~np.isin(np.arange(len(truth.boxes)), hits)
-    others = ~same & left & (hits < 0)[:, None] & ~excused[:, None]
+    left = np.isin(np.arange(len(truth.boxes)), hits, invert=True)
+    others = ~same & left & ~truth.ignored & (hits < 0)[:, None] & ~excused[:, None]
     return Pairing(hits, _taken(np.where(others, shares, 0.0), seen.scores), excused)
+
+
+def pair_all(found: Sequence[Detections], truths: Sequence[Labelled]) -> list[Pairing]:
+    """Picture by picture."""
+    return [pair_up(seen, truth) for seen, truth in zip(found, truths, strict=True)]
 
 
 def outcome_of(label: int, found: Sequence[Detections], truths: Sequence[Labelled],
@@ -66,12 +72,22 @@ def asked_for(truth: Labelled, label: int) -> Array:
     return asked
 
 
-def hit_scores(seen: Detections, pairing: Pairing, count: int) -> Array:
-    """[count] float32: the score of the detection that hits each truth; -1 where none does."""
-    scores = np.full(count, -1.0, np.float32)
-    rows = np.flatnonzero(pairing.hits >= 0)
-    scores[pairing.hits[rows]] = seen.scores[rows]
-    return scores
+def hit_truths(truth: Labelled, pairing: Pairing) -> Array:
+    """[m] bool: the truths that are hit."""
+    hit: Array = np.isin(np.arange(len(truth.boxes)), pairing.hits)
+    return hit
+
+
+def loosely_hit(seen: Detections, truth: Labelled, pairing: Pairing) -> Array:
+    """[m] bool: truths that nobody hits, but that a detection of their class that hits none lies on by IoU 0.2 to 0.5.
+
+    Boxes drawn by another rule than the labels' (with or without the chin, the brim, the neck) end so.
+    """
+    missed = ~truth.ignored & ~hit_truths(truth, pairing)
+    pairs = (seen.labels[:, None] == truth.labels) & missed & ((pairing.hits < 0) & ~pairing.excused)[:, None]
+    taken = _taken(np.where(pairs, overlap_table(seen.boxes, truth.boxes), 0.0), seen.scores, LOOSE_IOU)
+    hit: Array = np.isin(np.arange(len(truth.boxes)), taken)
+    return hit
 
 
 def overlap_table(boxes: Array, others: Array) -> Array:
@@ -82,14 +98,14 @@ def overlap_table(boxes: Array, others: Array) -> Array:
     return table
 
 
-def _taken(shares: Array, scores: Array) -> Array:
-    """[n] the column that each row of shares [n, m] takes, highest score first; -1 for none."""
+def _taken(shares: Array, scores: Array, least: float = MATCH_IOU) -> Array:
+    """[n] the column that each row of shares [n, m] takes from `least` on, highest score first; -1 for none."""
     taken = np.full(len(scores), -1, np.int64)
     free = np.ones(shares.shape[1], bool)
-    near = np.flatnonzero((shares >= MATCH_IOU).any(axis=1))
+    near = np.flatnonzero((shares >= least).any(axis=1))
     for row in near[np.argsort(-scores[near], kind="stable")]:
         left = np.where(free, shares[row], 0.0)
-        if left.max() >= MATCH_IOU:
+        if left.max() >= least:
             taken[row] = left.argmax()
             free[taken[row]] = False
     return taken

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ..detections import Detections
 from ..labels import Labelled
 from .coco import mean_where_known, precision_curves
-from .matching import Outcome, outcome_of, pair_up
+from .matching import Outcome, outcome_of, pair_all
 from .thresholds import point_at
 
 
@@ -40,7 +40,7 @@ def score(found: Sequence[Detections], truths: Sequence[Labelled], classes: Sequ
     asked for nor held against the box that hits it, by plain IoU; other boxes near it are not excused.
     """
     check_paired(found, truths)
-    pairings = [pair_up(seen, truth) for seen, truth in zip(found, truths, strict=True)]
+    pairings = pair_all(found, truths)
     outcomes = [outcome_of(row, found, truths, pairings) for row in range(len(classes))]
     return score_from(precision_curves(found, truths, classes)[..., 0], outcomes, classes, conf, len(truths))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from .matching import Outcome
 
@@ -57,19 +58,18 @@ def for_alarm(outcome: Outcome) -> Point | None:
                key=lambda point: point.threshold)
 
 
-def recall_interval(hits: Sequence[int], wanted: Sequence[int], resamples: int = 1000,
+def recall_interval(hits: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64], resamples: int = 1000,
                     seed: int = 0) -> tuple[float, float] | None:
     """95 % bootstrap interval of a recall; None where nothing is wanted.
 
-    hits, wanted: found and to be found, by picture. Pictures are drawn, not truths: those of one picture are
-    found or missed together.
+    hits, wanted: [pictures] found and to be found in each. Pictures are drawn, not truths: those of one picture
+    are found or missed together.
     """
-    found, asked = np.asarray(hits), np.asarray(wanted)
-    if not asked.sum():
+    if not wanted.sum():
         return None
     rng = np.random.default_rng(seed)
-    draws = (rng.integers(0, len(asked), len(asked)) for _ in range(resamples))
-    sums = np.array([(found[rows].sum(), asked[rows].sum()) for rows in draws])
+    draws = (rng.integers(0, len(wanted), len(wanted)) for _ in range(resamples))
+    sums = np.array([(hits[rows].sum(), wanted[rows].sum()) for rows in draws])
     sums = sums[sums[:, 1] > 0]
     low, high = np.percentile(sums[:, 0] / sums[:, 1], [2.5, 97.5])
     return float(low), float(high)
