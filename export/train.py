@@ -38,6 +38,7 @@ from minenet.anchors import YOLOV3, Anchors, kmeans_anchors
 from minenet.backbones import BACKBONES, WIDTHS
 from minenet.checkpoint import load_checkpoint
 from minenet.darknet_weights import load_darknet
+from minenet.data.asked_sets import asked_scenes
 from minenet.data.batches import box_sizes
 from minenet.data.rendered import rendered_source
 from minenet.data.sources import Material, Source, read_material
@@ -45,7 +46,7 @@ from minenet.evaluation import detections_of
 from minenet.loss import BOX_LOSSES
 from minenet.network import ATTENTIONS, MineNet, Recipe
 from minenet.plots import draw_worst, plot_detail
-from minenet.training.asked import network_flags, resumed, scenes_asked, settings_of
+from minenet.training.asked import network_flags, resumed, settings_of
 from minenet.training.processes import Processes, joined
 from minenet.training.run import SAVE_EVERY, Run
 from minenet.training.settings import CELLS, MODES, PRECISIONS, SCHEDULES, TrainSettings
@@ -158,7 +159,7 @@ def _begun(args: argparse.Namespace) -> dict[str, Any]:
 
 def _material(asked: dict[str, Any], settings: TrainSettings) -> Material:
     """The sets that were asked for, all known to be readable, and the rendered scenes."""
-    count, part = scenes_asked(asked.get("scenes"))
+    count, part = asked_scenes(asked.get("scenes"))
     material = read_material(asked.get("data", ()), asked.get("val"), CLASSES, settings.size,
                              class_map(asked.get("map", ())))
     if count:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from conftest import ROOT
 from minehat import scenes
 from minehat.card import read_card
 from minehat.doors import run_door
+from minehat.pictures import read_picture
 from minenet.checkpoint import load_checkpoint, save_checkpoint
 from tiny import tiny_card, tiny_network
 
@@ -54,9 +56,13 @@ def test_a_run_trains_resumes_ships_and_exports(voc, tmp_path):
     assert first.returncode == 0, first.stderr
     again = door("train", "--data", voc, "--val", voc, "--epochs", 2, *SHORT, "--out", run)
     assert again.returncode == 2 and "--resume" in again.stderr
-    more = door("train", "--data", voc, "--val", voc, "--epochs", 2, *SHORT, "--out", run, "--resume")
+    other = door("train", "--resume", "--out", run, "--lr", 0.5)
+    assert other.returncode == 2 and "--lr was not given" in other.stderr
+    more = door("train", "--resume", "--out", run, "--epochs", 2)
     assert more.returncode == 0, more.stderr
     assert [row.split(",")[0] for row in (run / "results.csv").read_text().splitlines()] == ["epoch", "1", "2"]
+    for made in ("curves.png", "plots/pr.png", "plots/confusion.png", "plots/worst.jpg"):
+        assert read_picture(run / made).size, made
     shipped, onnx = tmp_path / "shipped.pt", tmp_path / "shipped.onnx"
     assert door("ship", run / "best.pt", shipped, "--name", "gallery", "--source", "rendered").returncode == 0
     assert shipped.stat().st_size < 0.6 * (run / "best.pt").stat().st_size
@@ -67,6 +73,32 @@ def test_a_run_trains_resumes_ships_and_exports(voc, tmp_path):
     assert (card.width, card.height) == (64, 64)
 
 
+@pytest.mark.slow
+def test_the_papers_recipe_pre_trains_on_rendered_scenes_and_fine_tunes_on_frames(voc, tmp_path):
+    pre, fine = tmp_path / "pre", tmp_path / "fine"
+    first = door("train", "--mode", "paper", "--scenes", "6@2", "--epochs", 1, *SHORT, "--out", pre)
+    assert first.returncode == 0, first.stderr
+    second = door("train", "--mode", "paper", "--data", voc, "--val", voc, "--init", pre / "last.pt", "--epochs", 1,
+                  *SHORT, "--out", fine)
+    assert second.returncode == 0, second.stderr
+    assert load_checkpoint(pre / "last.pt")[0].recipe == load_checkpoint(fine / "best.pt")[0].recipe
+    assert load_checkpoint(fine / "best.pt")[0].recipe.cells == 1
+
+
+def test_bad_data_ends_in_a_list_of_every_fault_before_any_step(voc, tmp_path, capsys):
+    bad = tmp_path / "bad"
+    shutil.copytree(voc, bad)
+    first, second, third, *_ = sorted((bad / "Annotations").iterdir())
+    first.write_text(first.read_text().replace("<object>", "<object><name>sombrero</name>", 1))
+    second.unlink()
+    picture = bad / "JPEGImages" / f"{third.stem}.jpg"
+    picture.write_bytes(picture.read_bytes()[:2000])
+    code = train_here("--data", voc, "--data", bad, "--val", bad, *SHORT, "--epochs", 1, "--out", tmp_path / "run")
+    told = capsys.readouterr().err
+    assert code == 2 and "sombrero" in told and all(one.stem in told for one in (first, second, third))
+    assert "epoch 1" not in told and not (tmp_path / "run" / "last.pt").exists()
+
+
 def test_a_checkpoint_brings_its_network_along(voc, checkpoint, tmp_path):
     ended = door("train", "--data", voc, "--epochs", 1, *SHORT, "--init", checkpoint, "--width", "small",
                  "--out", tmp_path / "run")
@@ -75,9 +107,11 @@ def test_a_checkpoint_brings_its_network_along(voc, checkpoint, tmp_path):
 
 @pytest.mark.parametrize(("arguments", "says"), [
     (("--batch", 0), "--batch"), (("--lr", "-1"), "--lr"), (("--mosaic", 3), "--mosaic"), (("--seed", -1), "--seed"),
-    (("--epochs", 0), "--epochs"), (("--size", 100), "multiples of 32"), (("--drops", "a"), "--drops"),
+    (("--epochs", 0), "--epochs"), (("--size", 100), "multiples of 32"), (("--multi-scale", 0.9), "--multi-scale"),
+    (("--accumulate", 3), "--batch 4"), (("--scenes", "many"), "--scenes many"),
+    (("--scenes", "4@99"), "--scenes 4@99"), (("--map", "hat"), "--map hat"), (("--map", "hat=cap"), "cap"),
     (("--device", "foo"), "--device foo"), (("--out", "/proc/run"), "/proc"), (("--out", __file__), "no"),
-    (("--val", "absent"), "absent"), (("--data", "absent@2"), "@"), (("--init", "absent.pt"), "absent.pt"),
+    (("--val", "absent"), "absent"), (("--data", "absent@21"), "@"), (("--init", "absent.pt"), "absent.pt"),
     (("--resume",), "last.pt")])
 def test_a_slip_of_the_hand_ends_in_words_and_code_2(voc, tmp_path, capsys, arguments, says):
     code = train_here("--data", voc, "--epochs", 1, *SHORT, "--out", tmp_path / "run", *arguments)

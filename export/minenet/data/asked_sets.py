@@ -1,4 +1,4 @@
-"""What a person types for a set of training pictures: `FOLDER[:PREFIX][@SHARE]`."""
+"""What a person types for sets of training pictures: `FOLDER[:PREFIX][@SHARE]`, and `COUNT[@SHARE]` scenes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def asked_set(text: str) -> AskedSet:
 
     Raises MineHatError for a share that is none.
     """
-    folder, share = (text, 1.0) if os.path.exists(text) else _folder_and_share(text)
+    folder, share = (text, 1.0) if os.path.exists(text) else _share_off(text, "--data")
     colons = [place for place, sign in enumerate(folder) if sign == ":"]
     for end in [len(folder), *reversed(colons)]:
         if os.path.exists(folder[:end]):
@@ -38,8 +38,19 @@ def asked_set(text: str) -> AskedSet:
     return AskedSet(Path(folder), "", share)
 
 
-def _folder_and_share(text: str) -> tuple[str, float]:
-    folder, found, share = text.rpartition("@")
+def asked_scenes(text: str | None) -> tuple[int, float]:
+    """How many rendered scenes `COUNT[@SHARE]` means, and how often an epoch shows each; 0 for None."""
+    if text is None:
+        return 0, 1.0
+    count, share = _share_off(text, "--scenes")
+    if not count.isdecimal() or int(count) < 1:
+        raise MineHatError(f"--scenes {text}: give how many, and after @ how often an epoch shows each, as in "
+                           "400@0.25.")
+    return int(count), share
+
+
+def _share_off(text: str, flag: str) -> tuple[str, float]:
+    rest, found, share = text.rpartition("@")
     if not found:
         return text, 1.0
     try:
@@ -47,6 +58,6 @@ def _folder_and_share(text: str) -> tuple[str, float]:
     except ValueError:
         value = -1.0
     if not 0 < value <= MOST_SHARE:
-        raise MineHatError(f"--data {text}: the share after @ must be over 0 and at most {MOST_SHARE:g}, as in "
-                           f"{folder}@0.3 (three pictures in ten an epoch) or {folder}@2 (each twice).")
-    return folder, value
+        raise MineHatError(f"{flag} {text}: the share after @ must be over 0 and at most {MOST_SHARE:g}, as in "
+                           f"{rest}@0.3 (three pictures in ten an epoch) or {rest}@2 (each twice).")
+    return rest, value

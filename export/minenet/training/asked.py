@@ -10,7 +10,6 @@ from typing import Any
 from minehat.errors import MineHatError
 
 from ..checkpoint import load_checkpoint
-from ..data.asked_sets import MOST_SHARE
 from .settings import MODES, TrainSettings
 
 HERE = frozenset({"out", "resume", "device", "threads", "workers", "save_every"})  # of this start, not of the run
@@ -50,17 +49,3 @@ def settings_of(asked: dict[str, Any]) -> TrainSettings:
     loss = replace(settings.loss, **{OF_THE_LOSS[name]: asked[name] for name in OF_THE_LOSS if name in asked})
     augment = replace(settings.augment, **{name: asked[name] for name in OF_THE_VIEWS if name in asked})
     return replace(settings, **changes, loss=loss, augment=augment)
-
-
-def scenes_asked(text: str | None) -> tuple[int, float]:
-    """How many scenes `COUNT[@SHARE]` means, and how often an epoch draws each; 0 for None."""
-    if text is None:
-        return 0, 1.0
-    count, found, share = text.partition("@")
-    try:
-        asked = int(count), float(share) if found else 1.0
-    except ValueError:
-        asked = 0, 0.0
-    if asked[0] < 1 or not 0 < asked[1] <= MOST_SHARE:
-        raise MineHatError(f"--scenes {text}: give a count, and after @ how often an epoch draws each, as in 400@0.25.")
-    return asked
