@@ -26,7 +26,10 @@ def evaluate(network: MineNet, pictures: Sequence[Labelled], card: ModelCard, de
 
 def detections_of(network: MineNet, pictures: Sequence[Labelled], card: ModelCard, device: str = "cpu",
                   bf16: bool = False) -> list[Detections]:
-    """What `network` finds in each picture from score 0.001 on, boxes in pixels of that picture."""
+    """What `network` finds in each picture from score 0.001 on, boxes in pixels of that picture.
+
+    One picture at a time: on CPUs larger batches gain nothing. The network is left in eval mode.
+    """
     graph = Decoded(network).eval()
     return [_detect(graph, one, card, device, bf16) for one in bar(pictures, label="scoring")]
 
