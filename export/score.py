@@ -6,11 +6,12 @@
 MODEL is a checkpoint, an ONNX file or an engine. --data is a Pascal VOC folder, a YOLO one (or its data.yaml) or a
 COCO one (or its .json).
 
-First comes what counts: how many bare heads are found at the default threshold, with a 95 % interval. Then tables by
-class, by box size (the longer side in pixels of the network's square), by threshold, with the best thresholds:
-"best F1" balances recall and precision; "for alarms" is the highest that still finds 98 % of what 0.05 finds. Then
-what is taken for what: a bare head that is seen as a helmet is the worst, for it is an alarm that never comes.
-AP is COCO's, VOC AP50 Pascal VOC's of 2010 and later. `ignore` and `difficult` objects count neither way.
+First comes what counts: how many bare heads are found at the default threshold, with a 95 % interval, and how many
+more have a box that is only loosely theirs (labels drawn by different rules end so). Then tables by class, by box
+size (the longer side in pixels of the network's square) and by threshold, with the best thresholds: "best F1"
+balances recall and precision; "for alarms" is the highest that still finds 98 % of what 0.05 finds. Then what is
+taken for what: a bare head that is seen as a helmet is the worst, for it is an alarm that never comes. AP is COCO's,
+VOC AP50 Pascal VOC's of 2010 and later. `ignore` and `difficult` objects count neither way.
 
 The last line on stdout is one JSON object: map50, map, ap50, recall, images, and all of the above in detail.
 """
