@@ -50,7 +50,7 @@ def _classes(detail: Detail) -> Table:
             for name, one in ((name, detail.classes[name]) for name in _names(detail))]
     total = sum(one.truths for one in detail.classes.values())
     rows.append(["mean", str(total), "", "", "", percent(detail.score.map50), "", percent(detail.score.map), ""])
-    return (f"by class, % (recall and precision at {detail.conf:g}; loose: so many misses have a box of IoU 0.2 to 0.5)",
+    return (f"by class, % (recall and precision at {detail.conf:g}; loose: misses that have a box of IoU 0.2 to 0.5)",
             ["class", "there", "recall", "loose", "precision", "AP50", "AP75", "AP 50-95", "VOC AP50"], rows)
 
 
