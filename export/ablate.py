@@ -1,10 +1,15 @@
 """Train the rows of the paper's tables and lay its figures beside ours.
 
-    python export/ablate.py --data helmets --data heads@0.3 --val helmets --table attention --epochs 10
+    python export/ablate.py --data helmets --data heads@0.3 --val helmets --table attention --budget 120
+    python export/ablate.py ... --report docs/ablation      # the same command: show what is finished, train nothing
+
+Tables: attention (and anchors), backbone, data, as the paper has them; recipe is ours: what the modern recipe
+adds to the paper's, one thing a row. Every row trains for the same epochs: --epochs, or as many as --budget minutes
+hold on this machine for all rows and seeds.
 
 Each row trains in OUT/<row>-<seed>/. OUT/results.json keeps what is finished: the same command again goes on where it
-was broken off, and more --seeds or another --table add to it. OUT/table.md and stderr get the tables; stdout
-one JSON line. A picture's time is measured at the end, all rows in turns, on this machine.
+was broken off, and more --seeds or another --table add to it. OUT/table.md, OUT/<table>.png and stderr get the
+tables; stdout one JSON line. A picture's time is measured at the end, all rows in turns, on this machine.
 """
 
 from __future__ import annotations
@@ -18,69 +23,76 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from minehat.arguments import above_zero, parser_of, positive
 from minehat.backends.ort import cores
 from minehat.doors import run_door
 from minehat.errors import MineHatError
 from minehat.files import write_whole
 from minehat.machine import cpu_name
 from minehat.progress import say
-from minenet.ablation.race import picture_ms
-from minenet.ablation.report import figures_of, page_of
-from minenet.ablation.runs import TABLES, Journal, Plan, Row, finish_runs, rows_of
+from minenet.ablation.figures import Found
+from minenet.ablation.gather import found_of, made_of
+from minenet.ablation.plan import Journal, Plan, set_name
+from minenet.ablation.plots import plot_table
+from minenet.ablation.report import page_json, page_of
+from minenet.ablation.rows import TABLES, rows_of, table_of
+from minenet.ablation.runs import finish_runs
 from minenet.backbones import WIDTHS
-from minenet.checkpoint import load_checkpoint
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", action="append", required=True, metavar="FOLDER[@SHARE]",
+    parser = parser_of(__doc__)
+    parser.add_argument("--data", action="append", required=True, metavar="FOLDER[:PREFIX][@SHARE]",
                         help="training pictures, as for train.py; for --table data the helmets first")
     parser.add_argument("--val", required=True, metavar="FOLDER", help="folder whose val split scores the rows")
     parser.add_argument("--table", action="append", required=True, choices=TABLES,
-                        help="which of the paper's tables; may be repeated: rows that they share train once")
+                        help="may be repeated: rows that they share train once")
     parser.add_argument("--out", type=Path, default=Path("runs/ablation"), help="(%(default)s)")
+    parser.add_argument("--report", type=Path, metavar="FOLDER",
+                        help="train nothing: write README.md, plots and results.json of what is finished so far there, "
+                        "to be shared (folders lose their places)")
     parser.add_argument("--width", choices=WIDTHS, default="nano", help="share of the channels (%(default)s)")
     parser.add_argument("--seeds", default="0", metavar="A,B,...", help="a run of every row for each (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=10, help="of every run (%(default)s)")
-    parser.add_argument("--batch", type=int, default=16, help="pictures a step (%(default)s)")
-    parser.add_argument("--size", type=int, default=416, help="side of the square in pixels (%(default)s)")
-    parser.add_argument("--lr", type=float, default=0.01, help="(%(default)s)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--epochs", type=positive, help="of every run (10)")
+    length.add_argument("--budget", type=above_zero, metavar="MINUTES",
+                        help="choose the epochs so that all rows and seeds are trained and scored by then")
+    parser.add_argument("--batch", type=positive, default=16, help="pictures a step (%(default)s)")
+    parser.add_argument("--size", type=positive, default=416, help="side of the square in pixels (%(default)s)")
+    parser.add_argument("--lr", type=above_zero, default=0.01, help="but for the paper's recipe (%(default)s)")
     parser.add_argument("--bf16", action="store_true", help="train in bfloat16; times stay FP32")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
-    parser.add_argument("--threads", type=int, help="CPU threads (all)")
+    parser.add_argument("--threads", type=positive, help="CPU threads (all)")
     return parser
 
 
 def main(argv: Sequence[str]) -> int:
-    args = arguments().parse_args(argv)
-    seeds = _seeds(args.seeds)
-    plan = _plan(args)
+    parser = arguments()
+    args = parser.parse_args(argv)
+    seeds, plan = _seeds(args.seeds), _plan(args)
     if args.threads:
         torch.set_num_threads(args.threads)
-    command = f"python export/ablate.py {shlex.join(argv)}"
-    machine = _machine(args.device)
-    tables = {name: rows_of(name, plan.data) for name in dict.fromkeys(args.table)}
-    rows = list({row.name: row for rows in tables.values() for row in rows}.values())
-    say(f"{command}\non {machine['device']}, {machine['cores']} cores")
-    journal = finish_runs(rows, seeds, plan, args.out, args.device)
-    ms = _timed(rows, args.out, seeds[0], plan.size, args.device)
-    found = {name: [figures_of(row, _scores(journal, row, seeds), ms[row.name]) for row in rows]
-             for name, rows in tables.items()}
-    page = page_of(found, plan, command, machine)
-    write_whole(args.out / "table.md", page)
+    tables = [table_of(name, plan.data) for name in dict.fromkeys(args.table)]
+    journal, command, machine = Journal(args.out, plan), _command(args, parser), _machine(args.device)
+    if args.report:
+        _check_report(args.report, args.out, journal)
+    else:
+        say(f"{command}\non {machine}")
+        finish_runs(rows_of(tables), seeds, journal, args.device, machine)
+    found = found_of(tables, seeds, journal, args.device)
+    made = made_of(tables, seeds, journal, command, machine)
+    page, told = page_of(found, made), page_json(found, made)
+    _write(args, found, page, told)
     say(page)
-    print(json.dumps({"tables": {name: [one.to_json() for one in figures] for name, figures in found.items()},
-                      "epochs": plan.epochs, "width": plan.width, "seeds": seeds, "machine": machine,
-                      "command": command}))
+    print(json.dumps(told))
     return 0
 
 
 def _plan(args: argparse.Namespace) -> Plan:
-    if args.epochs < 1 or args.batch < 1:
-        raise MineHatError(f"--epochs {args.epochs} and --batch {args.batch} must be at least 1.")
-    if args.size < 32 or args.size % 32:
+    if args.size % 32:
         raise MineHatError(f"--size {args.size} must be a multiple of 32.")
-    return Plan(tuple(args.data), args.val, args.width, args.epochs, args.batch, args.size, args.lr, args.bf16)
+    epochs = 0 if args.budget else args.epochs or 10
+    return Plan(tuple(args.data), args.val, args.width, epochs, args.batch, args.size, args.lr, args.bf16, args.budget)
 
 
 def _seeds(text: str) -> list[int]:
@@ -93,20 +105,38 @@ def _seeds(text: str) -> list[int]:
     return seeds
 
 
-def _timed(rows: Sequence[Row], out: Path, seed: int, size: int, device: str) -> dict[str, float]:
-    """Milliseconds a picture of every row's network, by the row's name."""
-    networks = [load_checkpoint(out / f"{row.name}-{seed}" / "best.pt", device)[0] for row in rows]
-    return dict(zip([row.name for row in rows], picture_ms(networks, size, device), strict=True))
+def _check_report(report: Path, out: Path, journal: Journal) -> None:
+    if report.resolve() == out.resolve():
+        raise MineHatError(f"--report {report} is --out, whose results.json keeps the runs. Name another folder.")
+    if not journal.runs:
+        raise MineHatError(f"{journal.path} tells of no finished run: nothing to report. Leave --report away to train.")
 
 
-def _scores(journal: Journal, row: Row, seeds: Sequence[int]) -> list[float]:
-    return [journal.runs[f"{row.name}-{seed}"]["map50"] for seed in seeds]
+def _command(args: argparse.Namespace, parser: argparse.ArgumentParser) -> str:
+    """What was asked, with folders by their names alone."""
+    words = ["python", "export/ablate.py"]
+    for flag, value in vars(args).items():
+        if flag in ("out", "report") or value == parser.get_default(flag):
+            continue
+        for one in value if isinstance(value, list) else [value]:
+            words += [f"--{flag}", *([] if one is True else [set_name(one) if flag in ("data", "val") else str(one)])]
+    return shlex.join(words)
 
 
-def _machine(device: str) -> dict[str, Any]:
-    gpu = torch.cuda.get_device_name(device) if device.startswith("cuda") else None
-    return {"device": gpu or cpu_name(), "cpu": cpu_name(), "cores": cores(), "threads": torch.get_num_threads(),
-            "torch": torch.__version__}
+def _machine(device: str) -> str:
+    gpu = f"{torch.cuda.get_device_name(device)}, " if device.startswith("cuda") else ""
+    threads = torch.get_num_threads()
+    return (f"{gpu}{cpu_name()}, {cores()} cores, {threads} thread{'' if threads == 1 else 's'}, "
+            f"torch {torch.__version__}")
+
+
+def _write(args: argparse.Namespace, found: Sequence[Found], page: str, told: dict[str, Any]) -> None:
+    folder = args.report or args.out
+    for one in found:
+        plot_table(one, folder / f"{one.table.name}.png")
+    write_whole(folder / ("README.md" if args.report else "table.md"), page)
+    if args.report:
+        write_whole(folder / "results.json", json.dumps(told, indent=1) + "\n")
 
 
 if __name__ == "__main__":
