@@ -215,7 +215,7 @@ def _conclude(run: Run, material: Material, out: Path) -> None:
         return
     network, card, _ = load_checkpoint(out / "best.pt", run.processes.device)
     found = detections_of(network, material.val, card, run.processes.device, run.settings.precision == "bf16")
-    plot_detail(detail(found, material.val, CLASSES, card.conf), out / "plots")
+    plot_detail(detail(found, material.val, CLASSES, card.conf, (card.height, card.width)), out / "plots")
     draw_worst(material.val, found, CLASSES, card.conf, out / "plots" / "worst.jpg")
     say(f"done: best mAP50 {run.place.best:.4f}; look at {out / 'curves.png'} and {out / 'plots'}. "
         f"Next: python export/to_onnx.py {out / 'best.pt'} helmet.onnx")
