@@ -18,7 +18,7 @@ OF_THE_LOSS = {"box_loss": "box", "near": "near"}
 OF_THE_VIEWS = ("mosaic", "mine")
 
 
-def network_flags(args: argparse.Namespace) -> dict[str, Any]:
+def run_flags(args: argparse.Namespace) -> dict[str, Any]:
     """The flags that were given and belong to the run, as plain values."""
     return {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()
             if value is not None and name not in HERE}
@@ -30,7 +30,7 @@ def resumed(args: argparse.Namespace) -> dict[str, Any]:
     _, _, state = load_checkpoint(path)
     if state is None or "asked" not in state:
         raise MineHatError(f"{path} holds no run of this version to go on with; start from it with --init {path}.")
-    asked, given = state["asked"], network_flags(args)
+    asked, given = state["asked"], run_flags(args)
     other = [name for name, value in given.items() if name not in MAY_DIFFER and asked.get(name) != value]
     if other:
         told = ", ".join(f"--{name.replace('_', '-')} was {asked.get(name, 'not given')}" for name in other)
