@@ -251,7 +251,7 @@ def test_the_page_shows_mean_spread_differences_and_the_papers_figures():
     assert "| row 0 | 40.5 | 0.7 | 2 |  |  |  | 20.0 | 50.0 | 80.0 | - | - |" in page
     assert "| row 1 | 55.0 | 7.1 | 2 | +14.5 | +1.0 | not distinguishable | 21.0 | 47.6 | 81.0 | - | - |" in page
     assert "| row 2 | 70.0 | - | **1 of 2** | +29.5 | +2.0 |" in page and "| row 3 | - | - | **0 of 2** | - |" in page
-    assert "`the command`" in page and "took 12 minutes, finished 2026-01-02" in page
+    assert "`the command`" in page and "took 12 minutes for 0 runs, finished 2026-01-02" in page
 
 
 @pytest.mark.parametrize("rows", [((40.0, 41.0), (50.0, 60.0), (70.0,)), ((), ())])

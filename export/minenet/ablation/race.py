@@ -10,7 +10,7 @@ import torch
 
 from ..network import Decoded, MineNet
 
-WARMUP, ROUNDS = 3, 20
+WARMUP, ROUNDS = 3, 40
 
 
 def picture_ms(networks: Sequence[MineNet], size: int, device: str) -> list[float]:

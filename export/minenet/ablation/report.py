@@ -37,7 +37,7 @@ def page_of(tables: Sequence[Found], made: Made) -> str:
              "- recipe: train.py's modern mode without mine effects and with one answering cell, but in table `recipe`",
              f"- scored once, after the last epoch, on the val split of {plan.val}",
              f"- machine: {'; '.join(made.machines)}",
-             f"- took {made.minutes:.0f} minutes, finished {made.finished}",
+             f"- took {made.minutes:.0f} minutes for {len(made.runs)} runs, finished {made.finished}",
              f"- ms: on {made.timed_on}; FP32 PyTorch, batch 1, decode included, batch norms not folded; median, all "
              "rows in turns"]
     for found in tables:
