@@ -31,6 +31,7 @@ from minehat.files import ready_folder, write_whole
 from minehat.labels import class_map, read_split
 from minehat.progress import say
 from minehat.scoring import detail, spread
+from minenet.data.in_mine import in_mine
 from minenet.opened import opened
 from minenet.plots import draw_worst, plot_detail
 from minenet.score_tables import show
@@ -44,13 +45,15 @@ def main(argv: Sequence[str]) -> int:
         truths = spread(read_split(asked.data, asked.split, card.classes, class_map(asked.map)), asked.limit)
         if not truths:
             raise MineHatError(f"{asked.data}: its {asked.split} split names no picture.")
+        if asked.mine:
+            truths = in_mine(truths, asked.mine)
         found = look(truths)
     conf = card.conf if asked.conf is None else asked.conf
     scored = detail(found, truths, card.classes, conf, (card.height, card.width))
     show(scored)
     say(f"\n{asked.model} ({card.precision}, {card.size_text}) on {len(truths)} pictures of {asked.data} {asked.split}")
     line = json.dumps({**scored.score.to_json(), "data": Path(asked.data).resolve().name, "split": asked.split,
-                       "detail": scored.to_json()})
+                       "mine": asked.mine, "detail": scored.to_json()})
     if asked.json:
         write_whole(asked.json, line + "\n")
     print(line)
@@ -68,6 +71,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--split", default="val", metavar="NAME", help="(%(default)s)")
     parser.add_argument("--map", action="append", default=[], metavar="NAME=CLASS",
                         help="what a class of the labels is called here; NAME=- leaves it out")
+    parser.add_argument("--mine", type=share, default=0.0, metavar="STRENGTH",
+                        help="see each picture through one to three of darkness, dust, glare, blur, noise and JPEG, "
+                        "the same each time (%(default)s of 1)")
     parser.add_argument("--conf", type=share, metavar="C", help="default threshold (the card's)")
     parser.add_argument("--limit", type=positive, metavar="N", help="only N pictures, spread over the split")
     parser.add_argument("--plots", type=Path, metavar="DIR",

@@ -11,8 +11,10 @@ import pytest
 import show_augmentations
 from minehat import scenes
 from minehat.doors import run_door
+from minehat.labels import read_split
 from minehat.pictures import read_picture
 from minenet.data.augment import FULL, PAD, Augmentation, as_filmed, augmented, infra_red, mirrored
+from minenet.data.in_mine import in_mine
 from minenet.data.mine import EFFECTS, LONGEST_BLUR, seen_in_mine
 from minenet.data.rendered import rendered_source
 from minenet.data.sources import Sample
@@ -262,3 +264,13 @@ def test_the_contact_sheet_is_drawn(tmp_path):
     everything, views = (read_picture(tmp_path / name) for name in ("all.jpg", "views.png"))
     assert everything.shape[1] == views.shape[1] and everything.std() > 20 and views.std() > 20
     assert run_door(show_augmentations.main, ["--data", str(tmp_path / "absent")]) == 2
+
+
+def test_labelled_pictures_in_a_mine_are_the_same_each_time_and_keep_their_boxes(tmp_path):
+    scenes.write_pictures(tmp_path, 3, seed=4, split="val", width=160, height=128)
+    plain = read_split(tmp_path, "val", ("helmet", "head"))
+    for seen, again, untouched, picture in zip(in_mine(plain, 0.7), in_mine(plain, 0.7), in_mine(plain, 0.0), plain,
+                                               strict=True):
+        assert_array_equal(seen.read(), again.read())
+        assert_array_equal(untouched.read(), picture.read())
+        assert not np.array_equal(seen.read(), picture.read()) and seen.boxes is picture.boxes
