@@ -27,7 +27,7 @@ from minehat.arguments import above_zero, parser_of, positive
 from minehat.backends.ort import cores
 from minehat.doors import run_door
 from minehat.errors import MineHatError
-from minehat.files import write_whole
+from minehat.files import ready_folder, write_whole
 from minehat.machine import cpu_name
 from minehat.progress import say
 from minenet.ablation.figures import Found
@@ -38,6 +38,7 @@ from minenet.ablation.report import page_json, page_of
 from minenet.ablation.rows import TABLES, rows_of, table_of
 from minenet.ablation.runs import finish_runs
 from minenet.backbones import WIDTHS
+from minenet.devices import usable
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -61,7 +62,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--size", type=positive, default=416, help="side of the square in pixels (%(default)s)")
     parser.add_argument("--lr", type=above_zero, default=0.01, help="but for the paper's recipe (%(default)s)")
     parser.add_argument("--bf16", action="store_true", help="train in bfloat16; times stay FP32")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="(%(default)s)")
+    parser.add_argument("--device", help="cpu, cuda or cuda:N (the GPU, where there is one)")
     parser.add_argument("--threads", type=positive, help="CPU threads (all)")
     return parser
 
@@ -69,17 +70,18 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     parser = arguments()
     args = parser.parse_args(argv)
-    seeds, plan = _seeds(args.seeds), _plan(args)
+    seeds, plan, device = _seeds(args.seeds), _plan(args), usable(args.device)
     if args.threads:
         torch.set_num_threads(args.threads)
     tables = [table_of(name, plan.data) for name in dict.fromkeys(args.table)]
-    journal, command, machine = Journal(args.out, plan), _command(args, parser), _machine(args.device)
+    journal, command, machine = Journal(args.out, plan), _command(args, parser), _machine(device)
     if args.report:
         _check_report(args.report, args.out, journal)
-    else:
+    ready_folder(args.report or args.out)
+    if not args.report:
         say(f"{command}\non {machine}")
-        finish_runs(rows_of(tables), seeds, journal, args.device, machine)
-    found = found_of(tables, seeds, journal, args.device)
+        finish_runs(rows_of(tables), seeds, journal, device, machine)
+    found = found_of(tables, seeds, journal, device)
     made = made_of(tables, seeds, journal, command, machine)
     page, told = page_of(found, made), page_json(found, made)
     _write(args, found, page, told)

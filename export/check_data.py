@@ -24,11 +24,10 @@ from minehat.errors import MineHatError
 from minehat.files import ready_file, ready_folder, write_whole
 from minehat.labels import class_map
 from minehat.progress import say
+from minenet.classes import CLASSES
 from minenet.data.check.findings import findings_of
 from minenet.data.check.page import page_of
 from minenet.data.check.summary import figures_of, listed, table_of
-
-CLASSES = ("helmet", "head")
 
 
 def main(argv: Sequence[str]) -> int:

@@ -20,11 +20,11 @@ from minehat.doors import run_door
 from minehat.labels import class_map, read_split
 from minehat.pictures import write_picture
 from minehat.progress import say
+from minenet.classes import CLASSES
 from minenet.data.augment_sheet import sheet_of, step_rows, view_rows
 from minenet.data.rendered import rendered_source
 from minenet.data.sources import Sample, shrunk
 
-CLASSES = ("helmet", "head")
 PICTURES = 16  # that are drawn from
 VIEWS = {"all": 3, "training": 10}  # rows of whole views
 

@@ -148,7 +148,8 @@ def test_results_of_another_plan_are_not_mixed_in(scene_folder, tmp_path):
 
 @pytest.mark.parametrize("wrong", [("--table", "colour"), ("--table", "data"), ("--table", "attention", "--seeds", "x"),
                                    ("--table", "attention", "--size", "100"),
-                                   ("--table", "attention", "--budget", "5"), ("--table", "recipe", "--epochs", "0")])
+                                   ("--table", "attention", "--budget", "5"), ("--table", "recipe", "--epochs", "0"),
+                                   ("--table", "attention", "--device", "foo")])
 def test_what_cannot_be_run_ends_with_2_before_anything_is_made(scene_folder, tmp_path, wrong):
     out = tmp_path / "out"
     try:

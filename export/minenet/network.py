@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .anchors import PAPER_LIKE, Anchors
 from .attention import ChannelAttention, SpatialAttention
 from .backbones import BACKBONES, WIDTHS, ConvUnit, scaled
+from .classes import CLASSES
 
 STRIDES = (8, 16, 32)
 ATTENTIONS = ("none", "channel", "spatial", "both")
@@ -30,7 +31,7 @@ class Recipe:
     width: str = "full"  # full, small or nano
     backbone: str = "darknet53"  # or resnet50
     attention: str = "both"  # none, channel, spatial or both
-    classes: tuple[str, ...] = ("helmet", "head")
+    classes: tuple[str, ...] = CLASSES
     anchors: Anchors = field(default=PAPER_LIKE)  # (w, h) at the training size, small to large
     cells: int = 1  # that may answer for a box: the one that holds its centre, or 3: the two nearest as well
 

@@ -16,6 +16,7 @@ from minehat.labels import Labelled
 from minehat.progress import bar
 
 from .checkpoint import load_checkpoint
+from .devices import usable
 from .evaluation import LOWEST_SCORE, detections_of
 
 Look = Callable[[Sequence[Labelled]], list[Detections]]
@@ -36,14 +37,6 @@ def opened(model: Path, device: str | None = None, bf16: bool = False,
         return
     if threads:
         torch.set_num_threads(threads)
-    device = _usable(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = usable(device)
     network, card, _ = load_checkpoint(model, device)
     yield card, lambda pictures: detections_of(network, pictures, card, device, bf16)
-
-
-def _usable(device: str) -> str:
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as exc:
-        raise MineHatError(f"--device {device} cannot be used here: {str(exc).splitlines()[0]}") from exc
-    return device

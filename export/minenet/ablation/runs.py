@@ -9,16 +9,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from minehat.errors import MineHatError
+from minehat.files import make_folder
 from minehat.progress import say
 
 from ..checkpoint import load_checkpoint
+from ..classes import CLASSES
 from ..data.sources import Source, read_material
 from ..training.processes import Processes
 from ..training.run import Run
 from .budget import with_epochs
 from .plan import Journal, Plan
 from .rows import Row
-from .start import CLASSES, card_of, new_network, sets_of
+from .start import card_of, new_network, sets_of
 
 
 def finish_runs(rows: Sequence[Row], seeds: Sequence[int], journal: Journal, device: str, machine: str) -> None:
@@ -43,7 +45,8 @@ def finish_runs(rows: Sequence[Row], seeds: Sequence[int], journal: Journal, dev
         sources = sets_of(row, material)
         run = _begun(row, journal.plan, seed, sources, journal.out / name, device)
         run.fit(sources, material.val)
-        journal.add(name, {"map50": run.place.best, "seconds": round(time.monotonic() - began, 1),
+        trained = sum(epoch["seconds"] for epoch in run.place.rows)  # however often the run was broken off
+        journal.add(name, {"map50": run.place.best, "seconds": round(max(time.monotonic() - began, trained), 1),
                            "pictures": sum(len(source.samples) for source in sources), "machine": machine,
                            "finished": datetime.now(timezone.utc).date().isoformat()})
 
@@ -51,7 +54,7 @@ def finish_runs(rows: Sequence[Row], seeds: Sequence[int], journal: Journal, dev
 def _begun(row: Row, plan: Plan, seed: int, sources: Sequence[Source], folder: Path, device: str) -> Run:
     """The run of a row, at its start or where it was broken off."""
     settings, last = plan.settings(row, seed), folder / "last.pt"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     card = card_of(row, plan, sources)
     if not last.exists():
         return Run(new_network(row, plan, sources, seed), card, settings, folder, Processes(device))

@@ -8,13 +8,12 @@ import torch
 from minehat.card import ModelCard
 
 from ..anchors import YOLOV3, kmeans_anchors
+from ..classes import CLASSES
 from ..data.batches import box_sizes
 from ..data.sources import Material, Source
 from ..network import MineNet, Recipe
 from .plan import Plan
 from .rows import Row
-
-CLASSES = Recipe().classes
 
 
 def sets_of(row: Row, material: Material) -> Sequence[Source]:

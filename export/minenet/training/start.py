@@ -12,13 +12,12 @@ from minehat.progress import say
 
 from ..anchors import YOLOV3, Anchors, kmeans_anchors
 from ..checkpoint import load_checkpoint
+from ..classes import CLASSES
 from ..darknet_weights import load_darknet
 from ..data.batches import box_sizes
 from ..data.sources import Source
 from ..network import MineNet, Recipe
 from .settings import CELLS, TrainSettings
-
-CLASSES = ("helmet", "head")
 
 
 def network_of(asked: dict[str, Any], start: Path | None, sources: Sequence[Source],
@@ -43,6 +42,9 @@ def card_of(network: MineNet, sources: Sequence[Source], settings: TrainSettings
 def _same_network(network: MineNet, asked: dict[str, Any], start: Path) -> MineNet:
     """A checkpoint brings its network along; flags may repeat what it is, not change it."""
     recipe = network.recipe
+    if recipe.classes != CLASSES:
+        raise MineHatError(f"{start} tells {', '.join(recipe.classes)} apart, and training {', '.join(CLASSES)}: it "
+                           "cannot go on from there. Leave --init away.")
     has = {"width": recipe.width, "backbone": recipe.backbone, "attention": recipe.attention,
            "anchors": str(len(recipe.anchors)), "cells": recipe.cells}
     for flag, value in has.items():

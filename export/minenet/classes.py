@@ -1,0 +1,3 @@
+"""What all networks of this room tell apart."""
+
+CLASSES = ("helmet", "head")  # in the order of labels and scores
