@@ -19,6 +19,7 @@ end, plots/ of best.pt. Export best.pt with export/to_onnx.py.
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -26,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from minehat.arguments import parser_of
 from minehat.doors import run_door
 from minehat.errors import MineHatError
 from minehat.files import ready_folder
@@ -33,21 +35,23 @@ from minehat.labels import class_map
 from minehat.progress import muted, say
 from minehat.scoring import detail
 from minenet.checkpoint import load_checkpoint
+from minenet.classes import CLASSES
 from minenet.data.asked_sets import asked_scenes
 from minenet.data.rendered import rendered_source
 from minenet.data.sources import Material, read_material
 from minenet.evaluation import detections_of
+from minenet.network import MineNet
 from minenet.plots import draw_worst, plot_detail
 from minenet.training.asked import resumed, run_flags, settings_of
 from minenet.training.flags import add_flags
 from minenet.training.processes import Processes, joined
 from minenet.training.run import Run
 from minenet.training.settings import TrainSettings
-from minenet.training.start import CLASSES, card_of, network_of
+from minenet.training.start import card_of, network_of
 
 
 def arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = parser_of(__doc__)
     add_flags(parser)
     return parser
 
@@ -62,12 +66,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _train(args: argparse.Namespace, processes: Processes) -> None:
-    asked = resumed(args) if args.resume else _begun(args)
-    settings = settings_of(asked)
-    settings.share_of(processes.count)
-    torch.manual_seed(settings.seed)
-    material = _material(asked, settings)
-    network = network_of(asked, args.out / "last.pt" if args.resume else args.init, material.sources, settings)
+    asked, settings, material, network = processes.agreed(lambda: _prepared(args, processes.count))
     run = Run(network, card_of(network, material.sources, settings), settings, args.out, processes,
               _val_name(asked), asked, args.workers, args.save_every)
     if args.resume:
@@ -77,6 +76,17 @@ def _train(args: argparse.Namespace, processes: Processes) -> None:
     run.fit(material.sources, material.val)
     if processes.is_first:
         _conclude(run, material, args.out)
+
+
+def _prepared(args: argparse.Namespace, processes: int) -> tuple[dict[str, Any], TrainSettings, Material, MineNet]:
+    """All that can be wrong before the first step: what is asked, its settings, pictures and network."""
+    asked = resumed(args) if args.resume else _begun(args)
+    settings = settings_of(asked)
+    settings.share_of(processes)
+    torch.manual_seed(settings.seed)
+    material = _material(asked, settings)
+    start = args.out / "last.pt" if args.resume else args.init
+    return asked, settings, material, network_of(asked, start, material.sources, settings)
 
 
 def _begun(args: argparse.Namespace) -> dict[str, Any]:
@@ -106,14 +116,18 @@ def _val_name(asked: dict[str, Any]) -> str:
 def _conclude(run: Run, material: Material, out: Path) -> None:
     """Plots of the best weights, and what to do with them."""
     if not material.val:
-        say(f"done, not scored for want of --val. Next: python export/to_onnx.py {out / 'last.pt'} helmet.onnx")
+        say(f"done, not scored for want of --val. {_next(out / 'last.pt')}")
         return
     network, card, _ = load_checkpoint(out / "best.pt", run.processes.device)
     found = detections_of(network, material.val, card, run.processes.device, run.settings.precision == "bf16")
     plot_detail(detail(found, material.val, CLASSES, card.conf, (card.height, card.width)), out / "plots")
     draw_worst(material.val, found, CLASSES, card.conf, out / "plots" / "worst.jpg")
     say(f"done: best mAP50 {run.place.best:.4f}; look at {out / 'curves.png'} and {out / 'plots'}. "
-        f"Next: python export/to_onnx.py {out / 'best.pt'} helmet.onnx")
+        f"{_next(out / 'best.pt')}")
+
+
+def _next(checkpoint: Path) -> str:
+    return f"Next: python export/to_onnx.py {shlex.quote(str(checkpoint))} helmet.onnx"
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from minenet.checkpoint import load_checkpoint, save_checkpoint
 from minenet.data.augment import Augmentation
 from minenet.data.sources import Source
 from squares import run_of, squares
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 SOURCES = [Source("squares", squares(12, 64), 1.0)]  # 3 steps an epoch
 
@@ -132,6 +133,25 @@ def test_a_run_validates_keeps_its_best_and_leaves_curves(tmp_path):
     assert run.place.best == pytest.approx(max(float(row["map50"]) for row in rows), abs=1e-5)
     assert load_checkpoint(tmp_path / "run" / "best.pt")[1].accuracy["val"]["map50"] == run.place.best
     assert read_picture(tmp_path / "run" / "curves.png").size and list((tmp_path / "run" / "events").iterdir())
+
+
+def test_a_run_that_is_resumed_only_to_end_there_is_scored_all_the_same(tmp_path):
+    killed_at(run_of(tmp_path, epochs=50, save_every=0.0), 4, SOURCES)
+    fewer = run_of(tmp_path, epochs=1)
+    fewer.resume(tmp_path / "last.pt")
+    fewer.fit(SOURCES, labelled(tmp_path, squares(2, 64)))
+    assert fewer.place.total == 4 and load_checkpoint(tmp_path / "best.pt")[1].accuracy["val"]
+
+
+def test_tensorboard_keeps_the_row_of_the_epoch_after_which_a_run_is_resumed(tmp_path):
+    for epochs in (1, 2):
+        run = run_of(tmp_path, epochs=epochs)
+        run.events = True
+        if epochs == 2:
+            run.resume(tmp_path / "last.pt")
+        run.fit(SOURCES, [])
+    told = EventAccumulator(str(tmp_path / "events")).Reload().Scalars("epoch/loss")
+    assert [round(point.value, 4) for point in told] == [round(row["loss"], 4) for row in run.place.rows]
 
 
 def test_a_run_that_gets_no_better_ends_early(tmp_path, capsys):

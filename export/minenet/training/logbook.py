@@ -30,7 +30,7 @@ class Logbook:
             self._write()  # it may have been killed between a checkpoint and its row
 
     def add(self, row: Row, step: int) -> None:
-        """Keep an epoch's row and tell of it everywhere. step: of the run."""
+        """Keep an epoch's row and tell of it everywhere. step: of the run, the epoch's last."""
         self.rows.append(dict(row))
         say("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
         self._write()

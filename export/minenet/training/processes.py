@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from minehat.doors import MENDABLE
 from minehat.errors import MineHatError
 from torch import Tensor
+
+from ..devices import usable
+
+PATIENCE = timedelta(hours=12)  # with the first, which scores alone; NCCL's own 10 minutes are too few for a large val
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,21 @@ class Processes:
         dist.all_gather_object(everyone, value)
         return everyone
 
+    def agreed(self, make: Callable[[], Made]) -> Made:
+        """What `make` gives here, where it gives something everywhere. Where it raises MineHatError in any process all
+        end with code 2, and of those with the same words the first one alone says them."""
+        made, fault = None, None
+        try:
+            made = make()
+        except MineHatError as exc:
+            fault = exc
+        told = self.gathered(str(fault) if fault else "")
+        if fault and str(fault) not in told[:self.rank]:
+            raise fault
+        if made is None or any(told):
+            sys.exit(MENDABLE)
+        return made
+
     def wait(self) -> None:
         """Until all have come here."""
         if self.count > 1:
@@ -58,25 +81,16 @@ def joined(device: str | None = None) -> Iterator[Processes]:
 
     device: `cpu`, `cuda` or `cuda:N`; the GPU where there is one. Raises MineHatError where it cannot be used.
     """
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    count = int(os.environ.get("WORLD_SIZE", "1"))
+    device, count = usable(device), int(os.environ.get("WORLD_SIZE", "1"))
     if device == "cuda":
-        device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
-    _check(device)
+        device = usable(f"cuda:{os.environ.get('LOCAL_RANK', 0)}")
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device)
     if count == 1:
         yield Processes(device)
         return
-    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=PATIENCE)
     try:
         yield Processes(device, dist.get_rank(), count)
     finally:
         dist.destroy_process_group()
-
-
-def _check(device: str) -> None:
-    try:
-        torch.zeros(1, device=device)
-        if device.startswith("cuda"):
-            torch.cuda.set_device(device)
-    except (RuntimeError, AssertionError, ValueError) as exc:
-        raise MineHatError(f"--device {device} cannot be used here: {str(exc).splitlines()[0]}") from exc

@@ -83,8 +83,10 @@ class Run:
                 row = self._closed_epoch(val)
                 self._save()
                 if log is not None:
-                    log.add(row, self.place.total)
+                    log.add(row, self.place.total - 1)
                 self.processes.wait()
+            if val and self.place.best < 0 and self.place.epoch:  # resumed with fewer --epochs than are done
+                self._score(val)
         finally:
             if log is not None:
                 log.close()
@@ -148,10 +150,15 @@ class Run:
                "waiting": sums["waiting"] / max(sums["seconds"], 1e-9)}
         due = place.epoch % self.settings.every == 0 or place.epoch == self.settings.epochs
         if due and val:
-            row |= self._validate(val) if self.processes.is_first else {}
-            place.best, place.since_best = self.processes.gathered((place.best, place.since_best))[0]
+            row |= self._score(val)
         place.rows.append(row)
         return row
+
+    def _score(self, val: Sequence[Labelled]) -> dict[str, float]:
+        """What the first process measures; the others are told no more than whether it is the best."""
+        place, measured = self.place, self._validate(val) if self.processes.is_first else {}
+        place.best, place.since_best = self.processes.gathered((place.best, place.since_best))[0]
+        return measured
 
     def _validate(self, val: Sequence[Labelled]) -> dict[str, float]:
         place = self.place
