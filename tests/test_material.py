@@ -48,10 +48,10 @@ def test_every_fault_of_every_set_and_of_val_is_told_once_and_at_the_end(tmp_pat
         read_material([f"{voc}:p", str(voc), str(tmp_path / "absent"), str(yolo), f"{yolo}:b"], str(coco), CLASSES, 64)
     lines = [line.replace(f"{tmp_path}/", "") for line in caught.value.lines]
     assert [line.partition(": ")[0] for line in lines] == [
-        "voc/mirror_bands.tsv", "voc/Annotations/p9.xml", "voc/JPEGImages/p7.jpg", "voc/JPEGImages/p31.jpg", "absent",
-        "yolo/labels/train/a.txt", "yolo", "coco/images/val/w.jpg"]
-    assert "truncated" in lines[2] and "inside out" in lines[1] and "class 'hat'" in lines[5]
-    assert lines[6] == "yolo: its train split names no picture that begins with b"
+        "voc/mirror_bands.tsv", "voc/Annotations/p9.xml", "absent", "yolo/labels/train/a.txt", "yolo",
+        "voc/JPEGImages/p7.jpg", "voc/JPEGImages/p31.jpg", "coco/images/val/w.jpg"]
+    assert "truncated" in lines[5] and "inside out" in lines[1] and "class 'hat'" in lines[3]
+    assert lines[4] == "yolo: its train split names no picture that begins with b"
     assert "--map hat=CLASS" in caught.value.cure and "8 faults (" in caught.value.counted
 
 
@@ -61,6 +61,13 @@ def test_names_are_mapped_in_one_set_alone(tmp_path):
     material = read_material(data, None, CLASSES, 64, class_map(["crowd:person=head", "person=-"]))
     assert [source.samples[0].labels.tolist() for source in material.sources] == [[1, 1], [1]]
     assert material.val == []
+
+
+def test_a_name_of_a_set_that_is_not_there_is_told_where_it_would_mean_something_else_unseen(tmp_path):
+    data = [str(write_voc(tmp_path / "crowd", Shot(things=(("person", (1, 1, 9, 9)),)), split="train"))]
+    with pytest.raises(MineHatError, match="--map crwod:person=head: no set's folder is called crwod; there is crowd"):
+        read_material(data, None, CLASSES, 64, class_map(["crwod:person=head", "person=-"]))
+    assert read_material(data, None, CLASSES, 64, class_map(["other:hat=head", "person=-"])).sources
 
 
 def test_ignored_objects_are_left_out_of_training_and_kept_in_val(tmp_path):

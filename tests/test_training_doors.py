@@ -107,6 +107,7 @@ def test_a_checkpoint_brings_its_network_along(voc, checkpoint, tmp_path):
 
 @pytest.mark.parametrize(("arguments", "says"), [
     (("--batch", 0), "--batch"), (("--lr", "-1"), "--lr"), (("--mosaic", 3), "--mosaic"), (("--seed", -1), "--seed"),
+    (("--seed", 10**20), "--seed"),
     (("--epochs", 0), "--epochs"), (("--size", 100), "multiples of 32"), (("--multi-scale", 0.9), "--multi-scale"),
     (("--accumulate", 3), "--batch 4"), (("--scenes", "many"), "--scenes many"),
     (("--scenes", "4@99"), "--scenes 4@99"), (("--map", "hat"), "--map hat"), (("--map", "hat=cap"), "cap"),

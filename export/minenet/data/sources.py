@@ -58,14 +58,17 @@ def read_material(data: Sequence[str], val: str | None, classes: Sequence[str], 
     """Read the train split of every set of `data`, `FOLDER[:PREFIX][@SHARE]`, and the val split of the folder `val`.
 
     Longest sides come to at most `size` pixels. Every picture is decoded, those of val too. Raises ManyFaults once,
-    with all that is wrong with any of them; MineHatError for a text that tells no set.
+    with all that is wrong with any of them; MineHatError for a text that tells no set, and for `names` of other sets.
     """
     faults: list[Fault] = []
     sets = [asked_set(text) for text in data]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # here and not by each thread for itself: they would undo each other's
-        sources = [_source(asked, classes, size, names, faults.append) for asked in sets]
-        pictures = _scanned(AskedSet(Path(val)), "val", classes, names, faults.append).labelled if val else []
+        trains = [_scanned(asked, "train", classes, names, faults.append) for asked in sets]
+        vals = [_scanned(AskedSet(Path(val)), "val", classes, names, faults.append)] if val else []
+        names.check_sets([scanned.folder for scanned in trains + vals])
+        sources = [_source(asked, scanned, size, faults.append) for asked, scanned in zip(sets, trains, strict=True)]
+        pictures = [labelled for scanned in vals for labelled in scanned.labelled]
         for _ in _each(Labelled.read, pictures, f"reading {val}", faults.append):
             pass
     if faults:
@@ -73,8 +76,7 @@ def read_material(data: Sequence[str], val: str | None, classes: Sequence[str], 
     return Material(sources, pictures)
 
 
-def _source(asked: AskedSet, classes: Sequence[str], size: int, names: ClassMap, on_fault: OnFault) -> Source:
-    scanned = _scanned(asked, "train", classes, names, on_fault)
+def _source(asked: AskedSet, scanned: Scanned, size: int, on_fault: OnFault) -> Source:
     samples = list(_each(partial(shrunk, size=size), scanned.labelled, f"reading {asked.told}", on_fault))
     return Source(scanned.folder + (f":{asked.prefix}" if asked.prefix else ""), samples, asked.share)
 

@@ -44,6 +44,8 @@ class TrainSettings:
                                "the second not larger than the first.")
         if not 0 <= self.multi_scale <= 0.5:
             raise MineHatError(f"--multi-scale {self.multi_scale} must lie in 0..0.5.")
+        if self.seed >= 2**63:
+            raise MineHatError(f"--seed {self.seed} must be less than {2**63}.")
         for flag, value, known in (("--schedule", self.schedule, SCHEDULES),
                                    ("--precision", self.precision, PRECISIONS)):
             if value not in known:

@@ -27,6 +27,15 @@ class ClassMap:
             if stands_for != DROP and stands_for not in classes:
                 raise MineHatError(f"--map {name}={stands_for}: {stands_for} is none of {', '.join(classes)}.")
 
+    def check_sets(self, folders: Sequence[str]) -> None:
+        """Raises MineHatError where a name has a meaning of its own in a set that is none of the folders: the meaning
+        that it has elsewhere would take effect unseen."""
+        for text, stands_for in self.classes.items():
+            folder, _, name = text.partition(":")
+            if name in self.classes and folder not in folders:
+                raise MineHatError(f"--map {text}={stands_for}: no set's folder is called {folder}; there is "
+                                   f"{', '.join(dict.fromkeys(folders))}.")
+
 
 AS_NAMED = ClassMap()
 
