@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from minehat.arguments import parser_of, positive, whole
 from minehat.doors import run_door
+from minehat.errors import MineHatError
 from minehat.labels import class_map, read_split
 from minehat.pictures import write_picture
 from minehat.progress import say
@@ -59,6 +60,8 @@ def _samples(args: argparse.Namespace) -> list[Sample]:
         found = list(rendered_source(PICTURES, args.size, args.seed).samples)
     else:
         labelled = read_split(args.data, args.split, CLASSES, class_map(args.map))
+        if not labelled:
+            raise MineHatError(f"{args.data}: its {args.split} split names no picture.")
         chosen = np.random.default_rng(args.seed).permutation(len(labelled))[:PICTURES]
         found = [shrunk(labelled[row], args.size) for row in chosen]
     return sorted(found, key=lambda one: -float((one.boxes[:, 3] - one.boxes[:, 1]).max(initial=0)))

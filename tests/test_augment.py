@@ -264,6 +264,9 @@ def test_the_contact_sheet_is_drawn(tmp_path):
     everything, views = (read_picture(tmp_path / name) for name in ("all.jpg", "views.png"))
     assert everything.shape[1] == views.shape[1] and everything.std() > 20 and views.std() > 20
     assert run_door(show_augmentations.main, ["--data", str(tmp_path / "absent")]) == 2
+    (tmp_path / "none/ImageSets/Main").mkdir(parents=True)
+    (tmp_path / "none/ImageSets/Main/train.txt").write_text("")
+    assert run_door(show_augmentations.main, ["--data", str(tmp_path / "none")]) == 2
 
 
 def test_labelled_pictures_in_a_mine_are_the_same_each_time_and_keep_their_boxes(tmp_path):

@@ -302,6 +302,14 @@ def test_a_folder_without_labels_ends_in_a_fault_and_a_page(tmp_path, capsys):
     assert told["faults"] == {"unreadable list": 1} and told["pictures"] == 0 and "<h2>Faults</h2>" in page
 
 
+def test_a_set_whose_list_is_empty_is_not_clean(tmp_path):
+    listing = tmp_path / "gate3/ImageSets/Main/train.txt"
+    listing.parent.mkdir(parents=True)
+    listing.write_text("")
+    found = found_in(tmp_path / "gate3")
+    assert not found.clean and [fault.told for fault in found.faults] == ["its train split names no picture"]
+
+
 def test_photos_that_occur_twice_in_the_real_sets_are_found(real_data):
     """Stretched to a square in one source, padded with mirror bands in the other."""
     pairs = {"hc_000345": "214", "hc_000616": "212", "hc_000115": "454", "hc_000120": "115", "hc_000365": "406",

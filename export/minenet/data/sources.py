@@ -15,7 +15,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 from minehat.errors import MineHatError
-from minehat.labels import AS_NAMED, ClassMap, Fault, Labelled, Scanned, broken_picture, many_faults, scan_split
+from minehat.labels import (
+    AS_NAMED,
+    ClassMap,
+    Fault,
+    Labelled,
+    Scanned,
+    broken_picture,
+    many_faults,
+    no_picture,
+    scan_split,
+)
 from minehat.letterbox import place
 from minehat.progress import bar
 
@@ -87,8 +97,7 @@ def _scanned(asked: AskedSet, split: str, classes: Sequence[str], names: ClassMa
     for fault in scanned.faults:
         on_fault(fault)
     if not (scanned.labelled or scanned.faults):
-        begins = f" that begins with {asked.prefix}" if asked.prefix else ""
-        on_fault(Fault("unreadable list", asked.place, f"its {split} split names no picture{begins}"))
+        on_fault(no_picture(asked.place, split, asked.prefix))
     return scanned
 
 

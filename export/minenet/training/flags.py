@@ -61,7 +61,7 @@ def _ask_recipe(group: argparse._ArgumentGroup) -> None:
                        help="shape IoU from which further anchors answer for a head; 1: the best alone (0.4; paper: 1)")
     group.add_argument("--mosaic", type=share, help="share of samples made of four pictures (0.5; paper: 0)")
     group.add_argument("--mine", type=share, help="share of samples with dust, glare, darkness, blur, noise or JPEG's "
-                       "marks (see export/show_augmentations.py; paper: 0)")
+                       "marks (see export/show_augmentations.py) (0.5; paper: 0)")
     group.add_argument("--patience", type=whole, help="validations without a better one that end the run; 0: none (0)")
     group.add_argument("--every", type=positive, help="epochs between validations (5)")
     group.add_argument("--seed", type=whole, help="(0)")

@@ -11,9 +11,9 @@ is honoured in every form. A picture whose labels name nothing is a good example
 """
 
 from .class_map import AS_NAMED, ClassMap, class_map
-from .faults import KINDS, Fault, broken_picture, many_faults
+from .faults import KINDS, Fault, broken_picture, many_faults, no_picture
 from .labelled import Labelled
 from .scan import Scanned, read_split, scan_split
 
 __all__ = ["AS_NAMED", "KINDS", "ClassMap", "Fault", "Labelled", "Scanned", "broken_picture", "class_map",
-           "many_faults", "read_split", "scan_split"]
+           "many_faults", "no_picture", "read_split", "scan_split"]

@@ -39,6 +39,12 @@ def broken_picture(path: Path, exc: MineHatError) -> Fault:
     return Fault("broken picture", path, str(exc).removeprefix(str(path)).lstrip(": ").rstrip("."))
 
 
+def no_picture(place: Path, split: str, prefix: str = "") -> Fault:
+    """The fault of a split that is sound and empty."""
+    begins = f" that begins with {prefix}" if prefix else ""
+    return Fault("unreadable list", place, f"its {split} split names no picture{begins}")
+
+
 def many_faults(faults: Sequence[Fault], classes: Sequence[str]) -> ManyFaults:
     """The error that lists the faults, each once, counts them by kind and says what to do."""
     faults = list(dict.fromkeys(faults))

@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from minehat.errors import MineHatError
 from minehat.files import sha256_of
-from minehat.labels import ClassMap, Fault, Labelled
-from minehat.labels.scan import broken_picture
+from minehat.labels import ClassMap, Fault, Labelled, broken_picture, no_picture
 from minehat.letterbox import place as placed
 from minehat.likeness import grey_of
 from minehat.progress import bar
@@ -96,7 +95,7 @@ def findings_of(places: Sequence[Path], names: Sequence[str], classes: Sequence[
     Raises MineHatError where a split that is named is nowhere.
     """
     splits = read_splits(places, names, classes, mapped)
-    faults = [fault for split in splits for fault in split.scanned.faults]
+    faults = [fault for split in splits for fault in split.scanned.faults or _without_pictures(split)]
     seen: list[Seen] = []
     for one in _each_seen(splits):
         if isinstance(one, Fault):
@@ -108,6 +107,10 @@ def findings_of(places: Sequence[Path], names: Sequence[str], classes: Sequence[
     notes = [*_odd_notes(seen, side), *_mirror_notes(seen), *_twin_notes(twins, seen, classes),
              *_empty_notes(splits, seen), *(() if names else _stray_notes(splits))]
     return Findings(tuple(classes), side, splits, seen, faults, leaks, notes)
+
+
+def _without_pictures(split: Split) -> list[Fault]:
+    return [] if split.scanned.labelled else [no_picture(split.place, split.name)]
 
 
 def _each_seen(splits: Sequence[Split]) -> Iterator[Seen | Fault]:

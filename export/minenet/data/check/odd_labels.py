@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 from minehat.labels import Labelled
+from minehat.scoring.matching import overlap_table
 
 TINY = 4.0  # pixels of the network's square; a shorter side is below half a cell of the finest map
 NARROW, BROAD = 0.25, 3.0  # width over height of a head that is cut or lies down; farther out is odd
@@ -43,7 +44,7 @@ def odd_labels(labelled: Labelled, in_square: Sides) -> Iterator[Odd]:
 
 def _stacked(labelled: Labelled, kept: Rows) -> Iterator[Odd]:
     """Boxes that lie on each other."""
-    overlap = np.triu(_ious(labelled.boxes[kept]), 1)
+    overlap = np.triu(overlap_table(labelled.boxes[kept], labelled.boxes[kept]), 1)
     labels = labelled.labels[kept]
     other = labels[:, None] != labels[None]
     for kind, found in (("two classes at one place", other & (overlap >= ONE_PLACE)),
@@ -58,14 +59,6 @@ def _odd(kind: str, told: str, rows: Rows, named: int) -> Odd:
     """named: how many of the boxes `told` names."""
     more = f"; {len(rows)} boxes of this kind in all" if len(rows) > named else ""
     return Odd(kind, told + more, tuple(rows.tolist()))
-
-
-def _ious(boxes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """[n, n] of boxes [n, 4]."""
-    corners = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    shared = np.maximum(corners, 0).prod(axis=2)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return np.asarray(shared / np.maximum(areas[:, None] + areas[None] - shared, 1e-6), np.float32)
 
 
 def _box(labelled: Labelled, row: int) -> str:
