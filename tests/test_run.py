@@ -70,6 +70,14 @@ def test_half_precision_keeps_its_gradient_scale(tmp_path):
     assert all(torch.isfinite(value).all() for value in run.network.state_dict().values())
 
 
+def test_a_gradient_that_no_scale_mends_ends_a_run_in_half_precision(tmp_path):
+    run = run_of(tmp_path, epochs=3, precision="fp16")
+    run.learner.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    run.network.heads[0][1].weight.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(MineHatError, match="epoch 2, step 1: the gradient is not finite"):
+        run.fit(SOURCES, [])
+
+
 def test_a_finished_run_that_is_resumed_only_mends_its_table(tmp_path):
     run_of(tmp_path).fit(SOURCES, [])
     before = (tmp_path / "results.csv").read_text()

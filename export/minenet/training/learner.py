@@ -18,6 +18,7 @@ from .processes import Processes
 from .settings import TrainSettings
 
 TERMS = ("box", "obj", "class")
+UNSCALED = 1.0  # what a scaler multiplies losses by when it changes nothing, and where there is none
 STEEPEST = 10.0  # norm of the gradient; a steeper one is scaled down to it
 
 
@@ -99,12 +100,13 @@ class Learner:
             norm.momentum = share / (1 - share * (parts - 1 - number))
 
     def _move(self, rate: float) -> bool:
-        """Move the weights; False where the gradient is not finite (a scaler skips such a step by itself)."""
+        """Move the weights; False where the gradient is not finite. A scaler skips such a step by itself and scales
+        less, which is no help any more once it does not scale at all."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), STEEPEST)
-        if not self.scaler.is_enabled() and not torch.isfinite(norm):
+        if not torch.isfinite(norm) and self.scaler.get_scale() <= UNSCALED:
             return False
         self.scaler.step(self.optimizer)
         self.scaler.update()
