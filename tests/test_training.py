@@ -8,8 +8,8 @@ import torch
 from minehat.errors import MineHatError
 from minenet.checkpoint import load_checkpoint, save_checkpoint
 from minenet.data.augment import Augmentation
-from minenet.data.batches import Turn, batches, epoch_order
-from minenet.data.sources import Source
+from minenet.data.batches import Turn, batches, box_sizes, epoch_order
+from minenet.data.sources import Sample, Source
 from minenet.loss import LossSettings, assign_all, complete_iou, yolo_loss
 from minenet.network import MineNet, Recipe, decode
 from minenet.training.schedule import rate_at, size_at
@@ -116,6 +116,15 @@ def test_a_set_is_drawn_as_often_as_its_share_says():
     counts = {name: names.count(name) for name in set(names)}
     assert len(names) == 4 * (25 + 2)
     assert all(8 <= count <= 12 for name, count in counts.items() if name.startswith("square"))
+
+
+def test_a_crowd_does_not_make_the_anchors():
+    """Forty pictures of two large heads against four of a hundred small ones."""
+    large, small = np.array([[0, 0, 40, 50.0]], np.float32), np.array([[0, 0, 6, 8.0]], np.float32)
+    pairs = [Sample(np.zeros((96, 96, 3), np.uint8), np.repeat(large, 2, 0), np.zeros(2, int)) for _ in range(40)]
+    crowds = [Sample(np.zeros((96, 96, 3), np.uint8), np.repeat(small, 100, 0), np.ones(100, int)) for _ in range(4)]
+    sizes = box_sizes([Source("pairs", pairs, 1.0), Source("crowds", crowds, 1.0)], seed=0)
+    assert len(sizes) == 88 and (sizes == [40, 50]).all(axis=1).sum() == 80
 
 
 def test_the_rate_warms_up_then_follows_its_schedule():

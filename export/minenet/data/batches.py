@@ -16,6 +16,7 @@ from torch import Tensor
 from .augment import Augmentation, augmented
 from .sources import Sample, Source
 
+A_PICTURE = 2  # boxes of each that anchors are made from
 AHEAD = 2  # batches a worker makes while the network works
 
 
@@ -68,8 +69,14 @@ def epoch_order(sources: Sequence[Source], seed: int, epoch: int) -> list[Sample
 
 
 def box_sizes(sources: Sequence[Source], seed: int) -> np.ndarray:
-    """Widths and heights, float64 [n, 2] pixels, of the boxes of the first epoch: what anchors are made from."""
-    return np.concatenate([s.boxes[:, 2:] - s.boxes[:, :2] for s in epoch_order(sources, seed, 0)]).astype(np.float64)
+    """Widths and heights, float64 [n, 2] pixels, of boxes of the first epoch: what anchors are made from.
+
+    A picture gives two at most. Were a crowd to give all of its heads, a few hundred pictures of classrooms would make
+    anchors so small that helmets are left to the coarse maps, which place them badly.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = [sample.boxes[rng.permutation(len(sample.boxes))[:A_PICTURE]] for sample in epoch_order(sources, seed, 0)]
+    return np.concatenate([boxes[:, 2:] - boxes[:, :2] for boxes in chosen]).astype(np.float64)
 
 
 def batches(order: Sequence[Sample], turn: Turn, size_at: Callable[[int], int], how: Augmentation,
