@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,7 @@ class Logbook:
         self._write()
         if "map50" in row:
             plot_history(self.rows, self.out / "curves.png")
-        if self._board is not None:
-            for key, value in row.items():
-                if key != "epoch":
-                    self._board.add_scalar(f"epoch/{key}", value, step)
-            self._board.flush()
+        self._tell("epoch", {key: value for key, value in row.items() if key != "epoch"}, step)
 
     def _write(self) -> None:
         text = io.StringIO()
@@ -51,16 +48,27 @@ class Logbook:
 
     def point(self, values: Mapping[str, float], step: int) -> None:
         """A step's loss and its terms, for TensorBoard."""
-        if self._board is not None and step % EVERY == 0:
+        if step % EVERY == 0:
+            self._tell("step", values, step)
+
+    def _tell(self, group: str, values: Row, step: int) -> None:
+        if self._board is None:
+            return
+        try:
             for key, value in values.items():
-                self._board.add_scalar(f"step/{key}", value, step)
+                self._board.add_scalar(f"{group}/{key}", value, step)
+            if group == "epoch":
+                self._board.flush()
+        except OSError as exc:
+            raise _not_written(self.out / "events", exc) from exc
 
     def close(self) -> None:
         """Draw the curves to their end, flush and let go."""
         if self.rows:
             plot_history(self.rows, self.out / "curves.png")
         if self._board is not None:
-            self._board.close()
+            with suppress(OSError):  # it was told already, or the last two minutes of events are lost and no more
+                self._board.close()
 
 
 def _board(folder: Path, step: int) -> Any:
@@ -73,4 +81,9 @@ def _board(folder: Path, step: int) -> Any:
     try:
         return SummaryWriter(str(folder), purge_step=step or None)
     except OSError as exc:
-        raise MineHatError(f"{folder} cannot be written to: {exc.strerror or exc}.") from exc
+        raise _not_written(folder, exc) from exc
+
+
+def _not_written(folder: Path, exc: OSError) -> MineHatError:
+    return MineHatError(f"{folder} cannot be written to: {exc.strerror or exc}. Free some room and go on with "
+                        "--resume, or name another --out.")
