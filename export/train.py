@@ -22,7 +22,6 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,6 @@ import torch
 from minehat.arguments import parser_of
 from minehat.doors import run_door
 from minehat.errors import MineHatError
-from minehat.files import ready_folder
 from minehat.labels import class_map
 from minehat.progress import muted, say
 from minehat.scoring import detail
@@ -44,6 +42,7 @@ from minenet.network import MineNet
 from minenet.plots import draw_worst, plot_detail
 from minenet.training.asked import resumed, run_flags, settings_of
 from minenet.training.flags import add_flags
+from minenet.training.owned import owned
 from minenet.training.processes import Processes, joined
 from minenet.training.run import Run
 from minenet.training.settings import TrainSettings
@@ -60,15 +59,15 @@ def main(argv: Sequence[str]) -> int:
     args = arguments().parse_args(argv)
     if args.threads:
         torch.set_num_threads(args.threads)
-    with joined(args.device) as processes, nullcontext() if processes.is_first else muted():
+    with joined(args.device) as processes, owned(args.out) if processes.is_first else muted():
         _train(args, processes)
     return 0
 
 
 def _train(args: argparse.Namespace, processes: Processes) -> None:
     asked, settings, material, network = processes.agreed(lambda: _prepared(args, processes.count))
-    run = Run(network, card_of(network, material.sources, settings), settings, args.out, processes,
-              _val_name(asked), asked, args.workers, args.save_every)
+    card = card_of(network, material.sources, settings, args.out / "last.pt" if args.resume else args.init)
+    run = Run(network, card, settings, args.out, processes, material.val_name, asked, args.workers, args.save_every)
     if args.resume:
         run.resume(args.out / "last.pt")
     pictures, parameters = sum(len(s.samples) for s in material.sources), sum(p.numel() for p in network.parameters())
@@ -95,7 +94,6 @@ def _begun(args: argparse.Namespace) -> dict[str, Any]:
         raise MineHatError(f"{args.out} holds a run already: go on with --resume, or name another --out.")
     if not args.data and not args.scenes:
         raise MineHatError("there is nothing to train on: give --data FOLDER, or --scenes COUNT.")
-    ready_folder(args.out)
     return run_flags(args)
 
 
@@ -107,10 +105,6 @@ def _material(asked: dict[str, Any], settings: TrainSettings) -> Material:
     if count:
         material.sources.append(rendered_source(count, settings.size, settings.seed, part))
     return material
-
-
-def _val_name(asked: dict[str, Any]) -> str:
-    return f"{Path(asked['val']).resolve().name} val" if asked.get("val") else ""
 
 
 def _conclude(run: Run, material: Material, out: Path) -> None:

@@ -15,6 +15,7 @@ from minehat.card import read_card
 from minehat.doors import run_door
 from minehat.pictures import read_picture
 from minenet.checkpoint import load_checkpoint, save_checkpoint
+from minenet.training.owned import owned
 from tiny import tiny_card, tiny_network
 
 
@@ -83,6 +84,7 @@ def test_the_papers_recipe_pre_trains_on_rendered_scenes_and_fine_tunes_on_frame
     assert second.returncode == 0, second.stderr
     assert load_checkpoint(pre / "last.pt")[0].recipe == load_checkpoint(fine / "best.pt")[0].recipe
     assert load_checkpoint(fine / "best.pt")[0].recipe.cells == 1
+    assert load_checkpoint(fine / "best.pt")[1].data_sources == ("scenes:6", "gallery")
 
 
 def test_bad_data_ends_in_a_list_of_every_fault_before_any_step(voc, tmp_path, capsys):
@@ -97,6 +99,21 @@ def test_bad_data_ends_in_a_list_of_every_fault_before_any_step(voc, tmp_path, c
     told = capsys.readouterr().err
     assert code == 2 and "sombrero" in told and all(one.stem in told for one in (first, second, third))
     assert "epoch 1" not in told and not (tmp_path / "run" / "last.pt").exists()
+
+
+def test_a_run_that_is_going_on_keeps_its_folder_to_itself(voc, tmp_path, capsys):
+    (tmp_path / ".last.0123.tmp.pt").write_bytes(b"left by a run that was killed")
+    with owned(tmp_path):
+        assert not (tmp_path / ".last.0123.tmp.pt").exists()
+        code = train_here("--data", voc, *SHORT, "--out", tmp_path)
+    assert code == 2 and "another run" in capsys.readouterr().err
+
+
+def test_one_coco_file_is_not_trained_on_and_scored_alike(tmp_path, capsys):
+    book = tmp_path / "all.json"
+    book.write_text("{}")
+    code = train_here("--data", book, "--val", book, *SHORT, "--out", tmp_path / "run")
+    assert code == 2 and "trained on as well" in capsys.readouterr().err
 
 
 def test_a_checkpoint_brings_its_network_along(voc, checkpoint, tmp_path):

@@ -61,6 +61,7 @@ class Material:
 
     sources: list[Source]
     val: list[Labelled]  # decoded when they are scored
+    val_name: str = ""  # of its set and split, for cards
 
 
 def read_material(data: Sequence[str], val: str | None, classes: Sequence[str], size: int,
@@ -68,10 +69,14 @@ def read_material(data: Sequence[str], val: str | None, classes: Sequence[str], 
     """Read the train split of every set of `data`, `FOLDER[:PREFIX][@SHARE]`, and the val split of the folder `val`.
 
     Longest sides come to at most `size` pixels. Every picture is decoded, those of val too. Raises ManyFaults once,
-    with all that is wrong with any of them; MineHatError for a text that tells no set, and for `names` of other sets.
+    with all that is wrong with any of them; MineHatError for a text that tells no set, for `names` of other sets, and
+    for one file of labels that would be trained on and scored alike.
     """
     faults: list[Fault] = []
     sets = [asked_set(text) for text in data]
+    if val and any(_is_all_of(asked.place, Path(val)) for asked in sets):
+        raise MineHatError(f"--val {val} is trained on as well, all of it. Give a file of other pictures, or the "
+                           "folder that holds a json for each split.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # here and not by each thread for itself: they would undo each other's
         trains = [_scanned(asked, "train", classes, names, faults.append) for asked in sets]
@@ -83,7 +88,12 @@ def read_material(data: Sequence[str], val: str | None, classes: Sequence[str], 
             pass
     if faults:
         raise many_faults(faults, classes)
-    return Material(sources, pictures)
+    return Material(sources, pictures, f"{vals[0].folder} val" if vals else "")
+
+
+def _is_all_of(place: Path, val: Path) -> bool:
+    """Is it one COCO file, which has no splits, that is named for both?"""
+    return val.suffix.lower() == ".json" and val.is_file() and place.is_file() and place.samefile(val)
 
 
 def _source(asked: AskedSet, scanned: Scanned, size: int, on_fault: OnFault) -> Source:

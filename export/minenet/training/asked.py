@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,13 @@ OF_THE_VIEWS = ("mosaic", "mine")
 
 def run_flags(args: argparse.Namespace) -> dict[str, Any]:
     """The flags that were given and belong to the run, as plain values."""
-    return {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()
-            if value is not None and name not in HERE}
+    given = {name: str(value) if isinstance(value, Path) else value for name, value in vars(args).items()
+             if value is not None and name not in HERE}
+    if "data" in given:
+        given["data"] = [os.path.abspath(text) for text in given["data"]]  # a run may go on from another folder
+    if "val" in given:
+        given["val"] = os.path.abspath(given["val"])
+    return given
 
 
 def resumed(args: argparse.Namespace) -> dict[str, Any]:

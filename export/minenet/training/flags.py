@@ -76,4 +76,5 @@ def _ask_run(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--threads", type=positive, help="CPU threads of the network (all)")
     group.add_argument("--workers", type=positive, default=1, help="threads that make batches (%(default)s)")
     group.add_argument("--save-every", type=above_zero, default=SAVE_EVERY, metavar="SECONDS",
-                       help="between checkpoints within an epoch (%(default)g)")
+                       help="between checkpoints within an epoch: what is lost at most when it is stopped "
+                       "(%(default)g)")

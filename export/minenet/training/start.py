@@ -33,10 +33,11 @@ def network_of(asked: dict[str, Any], start: Path | None, sources: Sequence[Sour
     return network
 
 
-def card_of(network: MineNet, sources: Sequence[Source], settings: TrainSettings) -> ModelCard:
-    """The card of what the run leaves."""
+def card_of(network: MineNet, sources: Sequence[Source], settings: TrainSettings, start: Path | None) -> ModelCard:
+    """The card of what the run leaves. What a checkpoint that it starts from was trained on stays among its sources."""
+    before = load_checkpoint(start)[1].data_sources if start and start.suffix != ".weights" else ()
     return ModelCard(name=f"helmet-{network.recipe.width}", classes=CLASSES, height=settings.size, width=settings.size,
-                     data_sources=tuple(source.name for source in sources))
+                     data_sources=tuple(dict.fromkeys([*before, *(source.name for source in sources)])))
 
 
 def _same_network(network: MineNet, asked: dict[str, Any], start: Path) -> MineNet:
