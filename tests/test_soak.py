@@ -17,12 +17,13 @@ from minenet.checkpoint import load_checkpoint
 pytestmark = pytest.mark.soak
 
 KILLED_AFTER = 30.0  # seconds of training
+EPOCHS = 20  # more than fit into that time
 
 
 def training(data, out, *more):
     return subprocess.Popen([sys.executable, ROOT / "export" / "train.py", "--data", data, "--val", data, "--out", out,
-                             "--size", "224", "--batch", "8", "--epochs", "6", "--every", "3", "--precision", "bf16",
-                             "--device", "cpu", "--save-every", "7", *more], stderr=subprocess.PIPE, text=True)
+                             "--size", "224", "--batch", "8", "--epochs", str(EPOCHS), "--every", "3", "--device", "cpu",
+                             "--precision", "bf16", "--save-every", "7", *more], stderr=subprocess.PIPE, text=True)
 
 
 def ended(process) -> None:
@@ -58,9 +59,9 @@ def test_a_run_killed_after_thirty_seconds_goes_on_with_the_curve_of_the_unbroke
     assert broken.wait() == -signal.SIGKILL, "it was done before it was killed: give it more epochs"
     broken.stderr.close()
     place = load_checkpoint(tmp_path / "broken" / "last.pt")[2]["place"]
-    assert 0 < place["total"] < 6 * 30
+    assert 0 < place["total"] < EPOCHS * 30
     ended(training(data, tmp_path / "broken", "--resume"))
-    assert curve(tmp_path / "broken") == curve(tmp_path / "whole") and len(curve(tmp_path / "whole")) == 6
+    assert curve(tmp_path / "broken") == curve(tmp_path / "whole") and len(curve(tmp_path / "whole")) == EPOCHS
     assert steps_of(tmp_path / "broken") == steps_of(tmp_path / "whole")
     whole, resumed = (load_checkpoint(tmp_path / name / "last.pt")[0].state_dict() for name in ("whole", "broken"))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
