@@ -21,9 +21,10 @@ EPOCHS = 20  # more than fit into that time
 
 
 def training(data, out, *more):
-    return subprocess.Popen([sys.executable, ROOT / "export" / "train.py", "--data", data, "--val", data, "--out", out,
-                             "--size", "224", "--batch", "8", "--epochs", str(EPOCHS), "--every", "3",
-                             "--device", "cpu", "--precision", "bf16", "--save-every", "7", *more], stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, ROOT / "export" / "train.py", "--data", data, "--val", data, "--out", out,
+               "--size", "224", "--batch", "8", "--epochs", str(EPOCHS), "--every", "3", "--device", "cpu",
+               "--precision", "bf16", "--save-every", "7", *more]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
 def ended(process) -> None:
