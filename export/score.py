@@ -56,11 +56,11 @@ def main(argv: Sequence[str]) -> int:
                        "mine": asked.mine, "detail": scored.to_json()})
     if asked.json:
         write_whole(asked.json, line + "\n")
-    print(line)
     if asked.plots:
         plot_detail(scored, asked.plots)
         draw_worst(truths, found, card.classes, conf, asked.plots / "worst.jpg")
         say(f"plots in {asked.plots}")
+    print(line)
     return DONE
 
 
