@@ -33,13 +33,14 @@ from minehat.progress import say
 from minehat.scoring import detail, spread
 from minenet.data.in_mine import in_mine
 from minenet.opened import opened
-from minenet.plots import draw_worst, plot_detail
+from minenet.plots import draw_worst, load_matplotlib, plot_detail
 from minenet.score_tables import show
 
 
 def main(argv: Sequence[str]) -> int:
     asked = _arguments(argv)
     if asked.plots:
+        load_matplotlib()
         ready_folder(asked.plots)
     with opened(asked.model, asked.device, asked.bf16, asked.threads) as (card, look):
         truths = spread(read_split(asked.data, asked.split, card.classes, class_map(asked.map)), asked.limit)

@@ -39,7 +39,7 @@ from minenet.data.rendered import rendered_source
 from minenet.data.sources import Material, read_material
 from minenet.evaluation import detections_of
 from minenet.network import MineNet
-from minenet.plots import draw_worst, plot_detail
+from minenet.plots import draw_worst, load_matplotlib, plot_detail
 from minenet.training.asked import resumed, run_flags, settings_of
 from minenet.training.flags import add_flags
 from minenet.training.owned import owned
@@ -79,6 +79,7 @@ def _train(args: argparse.Namespace, processes: Processes) -> None:
 
 def _prepared(args: argparse.Namespace, processes: int) -> tuple[dict[str, Any], TrainSettings, Material, MineNet]:
     """All that can be wrong before the first step: what is asked, its settings, pictures and network."""
+    load_matplotlib()
     asked = resumed(args) if args.resume else _begun(args)
     settings = settings_of(asked)
     settings.share_of(processes)

@@ -101,6 +101,13 @@ def test_bad_data_ends_in_a_list_of_every_fault_before_any_step(voc, tmp_path, c
     assert "epoch 1" not in told and not (tmp_path / "run" / "last.pt").exists()
 
 
+def test_what_a_run_will_need_at_its_end_is_asked_for_at_its_beginning(voc, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code = train_here("--data", voc, *SHORT, "--out", tmp_path / "run")
+    assert code == 2 and "matplotlib is missing" in capsys.readouterr().err
+    assert not (tmp_path / "run" / "last.pt").exists()
+
+
 def test_a_run_that_is_going_on_keeps_its_folder_to_itself(voc, tmp_path, capsys):
     (tmp_path / ".last.0123.tmp.pt").write_bytes(b"left by a run that was killed")
     with owned(tmp_path):

@@ -2,6 +2,7 @@
 
 from .history import plot_history
 from .scored import plot_detail
+from .sheet import load_matplotlib
 from .worst import draw_worst
 
-__all__ = ["draw_worst", "plot_detail", "plot_history"]
+__all__ = ["draw_worst", "load_matplotlib", "plot_detail", "plot_history"]

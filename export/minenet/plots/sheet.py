@@ -24,7 +24,7 @@ def sheet(path: str | Path, height: float, rows: int = 1, columns: int = 1) -> I
 
     Raises MineHatError where matplotlib is missing or the file cannot be written.
     """
-    matplotlib, figure_of = _load_matplotlib()
+    matplotlib, figure_of = load_matplotlib()
     with matplotlib.rc_context(STYLE):
         figure = figure_of(figsize=(WIDTH, height), dpi=DPI, layout="constrained", facecolor="white")
         yield list(figure.subplots(rows, columns, squeeze=False).flat)
@@ -42,7 +42,8 @@ def dashes_of(classes: Sequence[str], name: str) -> str:
     return "-" if name == "head" else ("--", "-.", ":")[list(classes).index(name) % 3]
 
 
-def _load_matplotlib() -> tuple[Any, Any]:
+def load_matplotlib() -> tuple[Any, Any]:
+    """matplotlib and its Figure. Long work that ends in plots asks for them first: raises MineHatError where absent."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
