@@ -14,8 +14,8 @@ REAL_DATA = ROOT.parent / "shared" / "data"
 NO_REAL_DATA = "the real pictures (../shared/data) are not here"
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so a shell starts its background jobs; what tests start would be
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # deaf to Ctrl-C as well
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background jobs, and in all that they start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _skipped: list[str] = []
 
