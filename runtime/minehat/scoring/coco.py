@@ -30,6 +30,20 @@ def precision_curves(found: Sequence[Detections], truths: Sequence[Labelled], cl
     and so are detections of other lengths that hit nothing. Any unit of length does; lengths may be left away where
     there is no range but ALL.
     """
+    evaluation = matched(found, truths, classes, found_sides, truth_sides, ranges)
+    with contextlib.redirect_stdout(io.StringIO()):
+        evaluation.accumulate()
+    curves: Array = evaluation.eval["precision"][..., 0]
+    return curves
+
+
+def matched(found: Sequence[Detections], truths: Sequence[Labelled], classes: Sequence[str],
+            found_sides: Sides | None = None, truth_sides: Sides | None = None, ranges: Sequence[Range] = (ALL,),
+            ious: Sequence[float] | None = None) -> Any:
+    """A pycocotools COCOeval that knows which detection hits which truth, and has summed nothing up yet.
+
+    ious: at which overlaps, the ten of COCO where none are given; the rest is as for `precision_curves`.
+    """
     coco, evaluator = _load_pycocotools()
     truth_sides = [np.ones(len(truth.boxes)) for truth in truths] if truth_sides is None else truth_sides
     found_sides = [np.ones(len(seen)) for seen in found] if found_sides is None else found_sides
@@ -39,10 +53,10 @@ def precision_curves(found: Sequence[Detections], truths: Sequence[Labelled], cl
         evaluation.params.maxDets = [MOST]
         evaluation.params.areaRng = [[low, math.nextafter(high, 0.0)] for low, high in ranges]
         evaluation.params.areaRngLbl = [f"{low:g}-{high:g}" for low, high in ranges]
+        if ious is not None:
+            evaluation.params.iouThrs = np.asarray(ious, np.float64)
         evaluation.evaluate()
-        evaluation.accumulate()
-    curves: Array = evaluation.eval["precision"][..., 0]
-    return curves
+    return evaluation
 
 
 def mean_where_known(precision: Array) -> float | None:
