@@ -17,12 +17,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from minecalib.forms.fp16 import GREATEST, check_halves
 from minecalib.images import Squares, find_pictures, sample
-from minecalib.lowering import FORMS, PRECISIONS, Made, Wish, lower
-from minecalib.ranges import METHODS, Clipping
-from minehat.card import read_card
+from minecalib.lowering import FORMS, PRECISIONS, Lowered, Wish, lower, measure
+from minecalib.parent import Parent, open_parent
+from minecalib.ranges import METHODS, Clipping, Seen
+from minecalib.ranges.cache import default_folder
+from minecalib.written import Made, write_lowered
 from minehat.doors import DONE, SOME_FAILED, run_door
 from minehat.errors import MineHatError
+from minehat.files import ready_file
 from minehat.progress import say
 
 
@@ -38,6 +42,12 @@ def arguments() -> argparse.ArgumentParser:
                         help="how ranges are clipped (default: percentile)")
     parser.add_argument("--percentile", type=float, default=99.999, metavar="P",
                         help="share of the values that ranges hold, for --method percentile (default: 99.999)")
+    parser.add_argument("--attention", action="store_true",
+                        help="round the inputs of attention's products too (TensorRT's form; the CPU's always does)")
+    parser.add_argument("--no-bias-correction", action="store_true",
+                        help="leave biases alone; otherwise they make up for what rounded weights do to the mean")
+    parser.add_argument("--cache", default=str(default_folder()), metavar="FOLDER|none",
+                        help="where calibrations are kept, by the hashes of model and pictures (%(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="calibrate on N of the pictures, drawn at random (all)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw for --limit (default: 0)")
     parser.add_argument("--card", type=Path, metavar="CARD.json", help="card of a model that carries none")
@@ -47,21 +57,27 @@ def arguments() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str]) -> int:
     args = arguments().parse_args(argv)
-    wish = Wish(args.precision, args.form, Clipping(args.method, args.percentile))
-    _check(args, wish)
-    card = read_card(args.card or args.model)
-    pictures = sample(find_pictures(args.images, card.classes), args.limit, args.seed)
-    squares = Squares(pictures, card)
+    wish = Wish(args.precision, args.form, Clipping(args.method, args.percentile), args.attention,
+                not args.no_bias_correction)
+    parent = open_parent(args.model, args.card)
+    _check(args, wish, parent)
+    squares = Squares(sample(find_pictures(args.images, parent.card.classes), args.limit, args.seed), parent.card)
+    ready_file(args.out)
     began = time.monotonic()
-    made = lower(args.model, card, wish, squares, args.out)
+    seen, kept = None, None
+    if squares.pictures:
+        squares.survey()
+        seen, kept = measure(parent, squares, None if args.cache == "none" else Path(args.cache))
+    lowered = lower(parent, wish, seen)
+    made = write_lowered(lowered, parent, wish, squares, args.out)
     for reason in squares.failed.values():
         say(f"passed over: {reason}")
-    say(_table(args.out, wish, squares, made, time.monotonic() - began))
+    say(_table(args.out, wish, squares, parent, seen, kept, lowered, made, time.monotonic() - began))
     return SOME_FAILED if squares.failed else DONE
 
 
-def _check(args: argparse.Namespace, wish: Wish) -> None:
-    if wish.needs_ranges and not args.images:
+def _check(args: argparse.Namespace, wish: Wish, parent: Parent) -> None:
+    if wish.is_int8 and not args.images and not parent.fine_tuned_for:
         raise MineHatError(f"--precision {wish.precision} needs pictures to find the ranges: `--images FOLDER`.")
     if args.out.suffix != ".onnx":
         raise MineHatError(f"-o {args.out}: the name must end in .onnx.")
@@ -71,21 +87,38 @@ def _check(args: argparse.Namespace, wish: Wish) -> None:
         raise MineHatError(f"--limit {args.limit}: give 1 or more.")
 
 
-def _table(out: Path, wish: Wish, squares: Squares, made: Made, seconds: float) -> str:
-    floats = ", ".join(f"{count} {kind}" for kind, count in made.floats.items()) or "nothing"
-    remark = ", before the FP16 pass (ONNX Runtime < 1.30 misrounds FP16)" if made.before_fp16 else ""
-    rows = [
-        ("file", f"{out}, {wish.name}"),
-        ("size", f"{made.bytes_before / 1e6:.1f} -> {made.bytes_after / 1e6:.1f} MB"),
-        ("pictures", f"{len(squares.digests)} used, {len(squares.failed)} passed over"),
-        ("ranges", f"{made.tensors} tensors, {wish.clipping.text}" if wish.needs_ranges else "none needed"),
-        ("Q / DQ / casts", f"{made.pairs} / {made.dequantizers} / {made.casts}"),
-        ("left in float", f"{floats}; decode ({made.decode} nodes, FP32)"),
-        ("against FP32", f"boxes {made.drift.boxes:.3f} px, scores {made.drift.scores:.1e}, score SQNR "
-                         f"{made.drift.sqnr:.1f} dB over {made.drift.pictures} pictures{remark}"),
-        ("time", f"{seconds:.0f} s"),
-    ]
+def _table(out: Path, wish: Wish, squares: Squares, parent: Parent, seen: Seen | None, kept: Path | None,
+           lowered: Lowered, made: Made, seconds: float) -> str:
+    rows = [("file", f"{out}, {wish.name}"), ("size", f"{parent.size / 1e6:.1f} -> {made.bytes_after / 1e6:.1f} MB"),
+            ("pictures", f"{len(squares.digests)} used, {len(squares.failed)} passed over"),
+            ("ranges", _ranges(wish, parent, seen, kept)),
+            ("Q / DQ / casts", f"{made.pairs} / {made.dequantizers} / {lowered.casts}")]
+    rows += [("left in float", f"{count} {kind}: {why}") for kind, count, why in lowered.floats]
+    rows += [("decode", f"{lowered.decode} nodes, FP32")]
+    if "fp16" in wish.precision:
+        rows.append(("FP16", _headroom(seen)))
+    remark = "" if lowered.judged is lowered.model or not lowered.casts else \
+        ", before the FP16 pass (ONNX Runtime < 1.30 misrounds FP16)"
+    rows += [("against FP32", f"boxes {made.drift.boxes:.3f} px, scores {made.drift.scores:.1e}, score SQNR "
+                              f"{made.drift.sqnr:.1f} dB over {made.drift.pictures} pictures{remark}"),
+             ("time", f"{seconds:.0f} s")]
     return "\n".join(f"{name:<15} {text}" for name, text in rows)
+
+
+def _ranges(wish: Wish, parent: Parent, seen: Seen | None, kept: Path | None) -> str:
+    if not wish.is_int8:
+        return "none needed"
+    if parent.fine_tuned_for:
+        return "as the model was fine-tuned for"
+    assert seen is not None
+    return f"{wish.clipping.text} of {len(seen.histograms)} tensors{f', kept in {kept}' if kept else ''}"
+
+
+def _headroom(seen: Seen | None) -> str:
+    if seen is None:
+        return "not checked for overflow on pictures: give `--images`"
+    name, greatest = check_halves(seen.histograms)
+    return f"the largest activation is {greatest:g} of {GREATEST:g} ({name})"
 
 
 if __name__ == "__main__":

@@ -9,11 +9,13 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from minecalib.forms.qdq import channel_scales, integers, signed_grid, unsigned_grid
+from minecalib.forms.stem import blocks_in, blocks_out
 from minecalib.graph import Wiring, in_order, key_of
 from minecalib.images import find_pictures, sample
-from minecalib.qdq import channel_scales, integers, signed_grid, unsigned_grid
-from minecalib.ranges import BINS, METHODS, Clipping, Histogram, count, gather, symmetric, two_sided
-from minecalib.stem import blocks_in, blocks_out
+from minecalib.ranges import METHODS, Clipping, Histogram, Seen, gather, symmetric, two_sided
+from minecalib.ranges.cache import cached, key_of_run
+from minecalib.ranges.histograms import BINS, Counting
 from minehat.errors import MineHatError
 from minehat.pictures import write_picture
 from numpy.testing import assert_allclose
@@ -30,8 +32,9 @@ def grey(path: Path, value: int) -> Path:
 
 
 def histogram_of(values: np.ndarray) -> Histogram:
-    low, high = float(values.min()), float(values.max())
-    return Histogram(low, high, count(values.astype(np.float32), low, high))
+    counting = Counting()
+    counting.add(values.astype(np.float32), "values")
+    return counting.histogram()
 
 
 def test_folders_lists_and_pictures_are_found_each_once(tmp_path: Path) -> None:
@@ -75,13 +78,33 @@ def test_no_value_is_left_out_of_the_bins() -> None:
     values = np.random.default_rng(0).normal(size=100_003).astype(np.float32)
     found = histogram_of(values)
     assert found.counts.sum() == values.size and len(found.counts) == BINS
-    assert_allclose(found.counts, np.histogram(values, BINS)[0], atol=5)
+    assert (found.counts == np.histogram(values, found.edges)[0]).all()
+    folded = found.magnitudes()
+    assert_allclose(folded.counts, np.histogram(np.abs(values), folded.edges)[0], atol=3)  # edges change their side
+    assert found.outside(-1, 1) == pytest.approx((np.abs(values) > 1).mean(), abs=1e-3)
+
+
+def test_bins_do_not_depend_on_the_order_in_which_values_come() -> None:
+    pieces = [np.random.default_rng(0).normal(0, scale, 1000) for scale in (1e-3, 70.0, 0.0, 2.0)]
+    one, other = Counting(), Counting()
+    for first, last in zip(pieces, pieces[::-1], strict=True):
+        one.add(first.astype(np.float32), "")
+        other.add(last.astype(np.float32), "")
+    assert one.histogram().top == other.histogram().top
+    assert (one.histogram().counts == other.histogram().counts).all()
+    assert one.histogram().counts.sum() == 4000
+
+
+@pytest.mark.parametrize("greatest", [1.0, 0.999, 1024.0, 3e38])
+def test_the_greatest_value_has_a_bin(greatest: float) -> None:
+    found = histogram_of(np.array([greatest, -greatest, 0.0]))
+    assert found.counts.sum() == 3 and found.top > greatest >= found.top / 2
 
 
 def test_percentiles_agree_with_sorting() -> None:
     values = np.random.default_rng(0).normal(1, 2, size=200_000)
     low, high = two_sided(histogram_of(values), Clipping("percentile", 99))
-    step = np.ptp(values) / BINS
+    step = float(np.diff(histogram_of(values).edges)[0])
     assert_allclose([low, high], np.quantile(values, [0.005, 0.995]), atol=step)
     magnitude = symmetric(histogram_of(values), Clipping("percentile", 99.5))
     assert abs(magnitude - np.quantile(np.abs(values), 0.9975)) < 2 * step
@@ -160,12 +183,36 @@ def test_nodes_are_put_in_order_whatever_order_they_came_in() -> None:
     assert in_order(nodes, {"images", "w"}) == nodes
 
 
-def test_histograms_are_gathered_over_all_pictures() -> None:
+def test_histograms_and_means_are_gathered_over_all_pictures() -> None:
     batches = np.random.default_rng(0).normal(size=(5, 1, 3, 4, 4)).astype(np.float32)
 
     def walk(label: str) -> Iterator[tuple[Path, np.ndarray]]:
         return ((Path(str(row)), batch) for row, batch in enumerate(batches))
 
-    found = gather(two_convolutions(), ["a"], walk, lambda: None)["a"]
-    assert (found.low, found.high) == (batches.min(), batches.max())
+    seen = gather(two_convolutions(), ["a"], ["images", "a"], walk)
+    found = seen.histograms["a"]
+    assert (found.low, found.high) == (batches.min(), batches.max()) and seen.pictures == 5
     assert found.counts.sum() == batches.size
+    for name in ("images", "a"):
+        assert_allclose(seen.means[name], batches.mean(axis=(0, 1, 3, 4)), atol=1e-6)
+
+
+def test_a_calibration_is_found_again_by_what_it_was_made_of(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=1000)
+    made = Seen({"a": histogram_of(values), "b": histogram_of(-values)}, {"a": np.arange(3.0), "c": np.ones(2)}, 7)
+    calls: list[int] = []
+
+    def make() -> Seen:
+        calls.append(1)
+        return made
+
+    assert cached("k", tmp_path, make) == (made, None)
+    again, path = cached("k", tmp_path, make)
+    assert path == tmp_path / "k.npz" and len(calls) == 1
+    assert (again.histograms["b"].counts == made.histograms["b"].counts).all()
+    assert again.histograms["b"].low == made.histograms["b"].low
+    assert [list(value) for value in again.means.values()] == [[0, 1, 2], [1, 1]] and again.pictures == 7
+    path.write_bytes(path.read_bytes()[:200])
+    assert cached("k", tmp_path, make)[1] is None and len(calls) == 2
+    assert cached("other", tmp_path, make)[1] is None and cached("k", None, make)[1] is None
+    assert len({key_of_run(*key) for key in ["abc", "xbc", "axc", "abx"]}) == 4

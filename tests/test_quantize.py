@@ -14,8 +14,8 @@ import pytest
 from minecalib.check import check_valid, drift, integer_convolutions
 from minecalib.graph import Wiring, key_of, open_model
 from minecalib.images import Squares, find_pictures
-from minecalib.lowering import CALIBRATION
 from minecalib.running import rounds_halves
+from minecalib.written import CALIBRATION
 from minehat.card import KEY, read_card
 from minehat.doors import run_door
 from minehat.files import sha256_of
@@ -239,7 +239,7 @@ def test_what_cannot_be_done_is_told_in_one_line_and_nothing_is_written(
     before = set(tmp_path.rglob("*"))
     capsys.readouterr()
     assert quantize(*arguments, "-o", tmp_path / "out" / "x.onnx") == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if "ranges 1/2" not in line and line.strip()]
+    lines = [line for line in capsys.readouterr().err.splitlines() if "calibrating" not in line and line.strip()]
     assert len(lines) == 1 and said in lines[0]
     assert {path for path in tmp_path.rglob("*") if path.is_file()} <= before
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 from minehat.errors import MineHatError
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper, shape_inference
 
 QUANTIZED_OPS = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv",
                            "QLinearMatMul", "ConvInteger", "MatMulInteger"})
@@ -63,6 +63,13 @@ class Wiring:
     def activations(self, node: NodeProto) -> list[str]:
         """The node's inputs that depend on the picture."""
         return [name for name in node.input if name and name not in self.initializers]
+
+    def float_tensors(self) -> set[str]:
+        """Names of all float32 tensors: input, initializers, and what nodes make."""
+        graph = shape_inference.infer_shapes(self.model).graph
+        typed = [*graph.input, *graph.value_info, *graph.output]
+        return ({value.name for value in typed if value.type.tensor_type.elem_type == TensorProto.FLOAT}
+                | {tensor.name for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT})
 
     def array(self, name: str) -> npt.NDArray[Any]:
         """An initializer's values."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -61,24 +61,33 @@ class Squares:
     failed: dict[Path, str] = field(default_factory=dict)  # -> the reason
     digests: dict[Path, bytes] = field(default_factory=dict)  # SHA-256 of each square's pixels
 
+    def survey(self) -> None:
+        """Read all once. Raises MineHatError unless enough different pictures can be read."""
+        for _ in self._squares("reading"):
+            pass
+        self._check()
+
     def walk(self, label: str) -> Iterator[tuple[Path, npt.NDArray[np.float32]]]:
         """Yield every usable picture, with a progress bar called `label`."""
-        for picture in bar(self.pictures, label=label):
-            if picture.path not in self.failed:
-                try:
-                    frame = picture.read()
-                except MineHatError as exc:
-                    self.failed[picture.path] = str(exc)
-                else:
-                    yield picture.path, self._batch(picture.path, frame)
+        for path, square in self._squares(label):
+            yield path, as_input(square, self.card)[None]
+
+    def leave_out(self, digests: Collection[bytes]) -> int:
+        """After a survey: use the squares of these digests no more; how many they are."""
+        kept = [one for one in self.pictures if self.digests.get(one.path) not in digests]
+        gone = len(self.pictures) - len(kept)
+        if gone:
+            self.pictures = kept
+            self.digests = {one.path: self.digests[one.path] for one in kept if one.path in self.digests}
+            self._check()
+        return gone
 
     def some(self, count: int) -> Squares:
         """At most `count` of the usable pictures, spread over the set."""
         usable = [picture for picture in self.pictures if picture.path not in self.failed]
         return Squares(usable[::max(1, len(usable) // count)][:count], self.card, self.failed, self.digests)
 
-    def check(self) -> None:
-        """After a first walk: raise MineHatError unless enough different pictures could be read."""
+    def _check(self) -> None:
         usable, different = len(self.digests), len(set(self.digests.values()))
         if usable >= FEWEST and different == 1:
             raise MineHatError(f"all {usable} calibration pictures are the same to the pixel. "
@@ -92,13 +101,25 @@ class Squares:
         """Hash of what the network was shown, whatever the order and the names of the files."""
         return hashlib.sha256(b"".join(sorted(self.digests.values()))).hexdigest()
 
-    def _batch(self, path: Path, frame: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        square, _ = letterbox(frame, self.card.height, self.card.width, self.card.pad)
-        self.digests[path] = hashlib.sha256(square.tobytes()).digest()
-        return as_input(square, self.card)[None]
+    def _squares(self, label: str) -> Iterator[tuple[Path, npt.NDArray[np.uint8]]]:
+        for picture in bar(self.pictures, label=label):
+            if picture.path not in self.failed:
+                try:
+                    frame = picture.read()
+                except MineHatError as exc:
+                    self.failed[picture.path] = str(exc)
+                else:
+                    square, _ = letterbox(frame, self.card.height, self.card.width, self.card.pad)
+                    self.digests[picture.path] = digest_of(square)
+                    yield picture.path, square
 
     def _worst(self) -> str:
         return f" ({len(self.failed)} could not be read: {next(iter(self.failed.values()))})" if self.failed else ""
+
+
+def digest_of(square: npt.NDArray[np.uint8]) -> bytes:
+    """What tells a square from all others."""
+    return hashlib.sha256(square.tobytes()).digest()
 
 
 def _pictures_of(source: Path, classes: Sequence[str]) -> list[Picture]:

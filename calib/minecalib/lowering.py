@@ -1,34 +1,29 @@
-"""From an FP32 model to a file of lower precision: ranges, pairs, FP16, checks, card, and only then its name."""
+"""From an FP32 model to one of lower precision, in memory: ranges, pairs, FP16."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import onnx
-from minehat.card import KEY, ModelCard
 from minehat.errors import MineHatError
-from minehat.files import sha256_of, written_whole
-from onnx import ModelProto, TensorProto, helper
+from onnx import ModelProto
 
-from . import cpu_form, tensorrt_form
-from .check import Drift, check_valid, drift
-from .fp16 import to_fp16
-from .graph import Wiring, key_of, open_model
+from .forms import cpu_form, tensorrt_form
+from .forms.fp16 import check_halves, to_fp16
+from .graph import Wiring, key_of
 from .images import Squares
-from .ranges import Clipping, Histogram, gather, symmetric, two_sided
-from .running import rounds_halves, session_of
+from .parent import Parent
+from .placement import Layer, Placement
+from .ranges import Clipping, Histogram, Seen, gather, symmetric, two_sided
+from .ranges.cache import cached, key_of_run
+from .running import rounds_halves
 
-CALIBRATION = "minehat.calibration"  # metadata key: how the ranges were found
 PRECISIONS = ("fp16", "int8", "int8+fp16")
 FORMS = {"tensorrt": tensorrt_form, "cpu": cpu_form}
-COMPARED = 8  # pictures on which parent and child must agree to be finite
+BY_THE_GATE = "lifted: INT8 costs accuracy there"
+OTHERWISE = "little arithmetic between others in float"
 
 
 @dataclass(frozen=True)
@@ -38,6 +33,8 @@ class Wish:
     precision: str = "int8"  # one of PRECISIONS
     form: str = "tensorrt"  # one of FORMS; FP16 is for TensorRT alone
     clipping: Clipping = field(default_factory=Clipping)
+    attention: bool = False  # TensorRT's form: round the inputs of attention's products too
+    correct_bias: bool = True
 
     def __post_init__(self) -> None:
         if self.form == "cpu" and self.precision != "int8":
@@ -45,7 +42,7 @@ class Wish:
                                "Give `--precision int8`, or `--form tensorrt`.")
 
     @property
-    def needs_ranges(self) -> bool:
+    def is_int8(self) -> bool:
         return self.precision != "fp16"
 
     @property
@@ -53,121 +50,113 @@ class Wish:
         """As the card calls it."""
         return "int8-cpu" if self.form == "cpu" else self.precision
 
+    def layers(self, parent: Parent) -> list[Layer]:
+        """What can be lifted from INT8, in the order of the graph."""
+        return FORMS[self.form].layers(parent.wiring(), self.attention) if self.is_int8 else []
+
 
 @dataclass(frozen=True)
-class Made:
-    """What was written, for the table."""
+class Lowered:
+    """A model of lower precision, not yet a file."""
 
-    tensors: int  # whose ranges were gathered
-    pairs: int  # quantize nodes
-    dequantizers: int
+    model: ModelProto
+    judged: ModelProto  # the same, before the FP16 pass where this ONNX Runtime gets that wrong
+    placement: Placement | None  # of its pairs, where it is INT8
     casts: int
-    floats: dict[str, int]  # operation -> how many of them stay in floating point, decode apart
+    floats: tuple[tuple[str, int, str], ...]  # operation of the body, how many of it stay in float, why
     decode: int  # nodes, all FP32
-    drift: Drift
-    before_fp16: bool  # drift is that before the FP16 pass, which this ONNX Runtime gets wrong
-    bytes_before: int
-    bytes_after: int
 
 
-def lower(source: Path, card: ModelCard, wish: Wish, squares: Squares, out: Path) -> Made:
-    """Write `out`, the model `source` (whose card is `card`) as `wish` says, or raise and leave nothing.
+def measure(parent: Parent, squares: Squares, cache: Path | None) -> tuple[Seen, Path | None]:
+    """What the activations are on the calibration pictures, for both forms and FP16; and the file it was kept in.
 
-    `squares` are the calibration pictures; for plain FP16 they may be none, and noise is compared on.
+    The pictures are surveyed already. cache: the folder of kept calibrations, None for none.
     """
-    parent = open_model(str(source))
-    _check_contract(source, parent, card)
-    with written_whole(out) as scratch:  # opened first: a folder that is not ours is told before the long walk
-        return _lower_into(scratch, source, parent, card, wish, squares)
+    key = key_of_run(parent.sha256, squares.sha256, parent.card.to_json())
+    return cached(key, cache, lambda: _walked(parent, squares))
 
 
-def _lower_into(scratch: Path, source: Path, parent: ModelProto, card: ModelCard, wish: Wish, squares: Squares) -> Made:
-    wiring = Wiring(_copy(parent))
-    histograms = _gather(wiring, wish, squares)
-    floats = _left_in_float(wiring, wish)
-    if wish.needs_ranges:
-        _quantize(wiring, wish, histograms, card)
+def lower(parent: Parent, wish: Wish, seen: Seen | None, lifted: Collection[str] = ()) -> Lowered:
+    """The parent as `wish` says, the layers named in `lifted` not in INT8.
+
+    seen: of the calibration pictures; None for plain FP16 without any, and for a parent that was fine-tuned.
+    Raises MineHatError where FP16 cannot hold a weight or an activation.
+    """
+    wiring = parent.wiring()
+    placement = None
+    floats: tuple[tuple[str, int, str], ...] = ()
+    if wish.is_int8:
+        placement = _placed(parent, wiring, wish, seen, lifted)
+        floats = _left_in_float(wiring, wish, placement)
+        means = seen.means if seen and wish.correct_bias and not parent.fine_tuned_for else {}
+        FORMS[wish.form].write(wiring, placement, means)
         wiring.finish()
-    before_fp16 = _copy(wiring.model) if wish.precision == "int8+fp16" and not rounds_halves() else None
-    casts = to_fp16(wiring) if "fp16" in wish.precision else 0
-    made = card.with_(precision=wish.name, parent_sha256=sha256_of(source), accuracy={})  # its own, not its parent's
-    _write_metadata(wiring.model, wish, squares, made)
-    onnx.save(wiring.model, str(scratch))
-    check_valid(scratch, parent)
-    session_of(scratch)
-    found = drift(parent, before_fp16 or scratch, _compared(squares, card))
-    counts = Counter(node.op_type for node in wiring.graph.node)
-    return Made(len(histograms), counts["QuantizeLinear"], counts["DequantizeLinear"], casts, floats,
-                len(wiring.decode), found, before_fp16 is not None, source.stat().st_size, scratch.stat().st_size)
+    judged = _copy(wiring.model)
+    casts = _to_fp16(wiring, seen) if "fp16" in wish.precision else 0
+    if not wish.is_int8 or rounds_halves():
+        judged = wiring.model
+    return Lowered(wiring.model, judged, placement, casts, floats, len(wiring.decode))
+
+
+def _walked(parent: Parent, squares: Squares) -> Seen:
+    wiring = parent.wiring()
+    floats = wiring.float_tensors()
+    names = [name for node in wiring.body for name in node.output if name in floats]
+    averaged = list(dict.fromkeys(node.input[0] for node in wiring.convolutions))
+    return gather(wiring.model, names, averaged, squares.walk)
+
+
+def _placed(parent: Parent, wiring: Wiring, wish: Wish, seen: Seen | None, lifted: Collection[str]) -> Placement:
+    form = FORMS[wish.form]
+    if parent.fine_tuned_for:
+        return _fine_tuned(parent.fine_tuned_for, wiring, wish, lifted)
+    assert seen is not None
+    return form.plan(wiring, ranges_of(seen, wish, parent), lifted, wish.attention)
+
+
+def _fine_tuned(found: Placement, wiring: Wiring, wish: Wish, lifted: Collection[str]) -> Placement:
+    """The placement that the weights were fine-tuned for, but for the layers that are lifted now."""
+    if found.form != wish.form:
+        raise MineHatError(f"the model was fine-tuned for `--form {found.form}`. Give that.")
+    ranges: dict[str, tuple[float, float]] = {}
+    for pair in found.pairs:  # of a tensor that is read alone and in a join, the first counts
+        if pair.tensor not in ranges or wiring.producers[pair.readers[0]].op_type != "Concat":
+            ranges[pair.tensor] = (pair.low, pair.high)
+    return FORMS[wish.form].plan(wiring, ranges, sorted({*found.lifted, *lifted}), wish.attention)
+
+
+def ranges_of(seen: Seen, wish: Wish, parent: Parent) -> Mapping[str, tuple[float, float]]:
+    """Of every activation the range (least, greatest) that INT8 shall hold. The input's is not measured: pixels are
+    0..255."""
+    card = parent.card
+    ends = [(pixel - mean) * scale for pixel in (0, 255) for mean, scale in zip(card.mean, card.scale, strict=True)]
+    found = {name: _clipped(histogram, wish) for name, histogram in seen.histograms.items()}
+    return found | {parent.wiring().input: (min(*ends, 0.0), max(*ends, 0.0))}
+
+
+def _clipped(histogram: Histogram, wish: Wish) -> tuple[float, float]:
+    if wish.form == "cpu":
+        return two_sided(histogram, wish.clipping)
+    magnitude = symmetric(histogram, wish.clipping)
+    return -magnitude, magnitude
+
+
+def _to_fp16(wiring: Wiring, seen: Seen | None) -> int:
+    if seen:
+        check_halves(seen.histograms)
+    return to_fp16(wiring)
+
+
+def _left_in_float(wiring: Wiring, wish: Wish, placement: Placement) -> tuple[tuple[str, int, str], ...]:
+    """Operations of the body that no integer kernel takes, most frequent first, with the reason."""
+    form = FORMS[wish.form]
+    whole = {key_of(node) for node in form.integer_nodes(wiring, placement)}
+    floats = Counter(node.op_type for node in wiring.body if key_of(node) not in whole)
+    reasons = {**form.LEFT_IN_FLOAT, **({"Conv": BY_THE_GATE} if placement.lifted else {})}
+    return tuple((kind, count, reasons.get(kind, OTHERWISE)) for kind, count in floats.most_common())
 
 
 def _copy(model: ModelProto) -> ModelProto:
     copy = ModelProto()
     copy.CopyFrom(model)
     return copy
-
-
-def _gather(wiring: Wiring, wish: Wish, squares: Squares) -> dict[str, Histogram]:
-    if not wish.needs_ranges:
-        return {}
-    wanted = [name for name in FORMS[wish.form].tensors_of(wiring) if name != wiring.input]
-    return gather(wiring.model, wanted, squares.walk, squares.check)
-
-
-def _quantize(wiring: Wiring, wish: Wish, histograms: dict[str, Histogram], card: ModelCard) -> None:
-    """Choose the ranges and write the pairs. The input's range is not measured: pixels are 0..255."""
-    low, high = _input_range(card)
-    if wish.form == "cpu":
-        ranges = {name: two_sided(histogram, wish.clipping) for name, histogram in histograms.items()}
-        cpu_form.write(wiring, ranges | {wiring.input: (min(low, 0.0), max(high, 0.0))})
-    else:
-        magnitudes = {name: symmetric(histogram, wish.clipping) for name, histogram in histograms.items()}
-        tensorrt_form.write(wiring, magnitudes | {wiring.input: max(-low, high)})
-
-
-def _input_range(card: ModelCard) -> tuple[float, float]:
-    """What the network's input can hold, by the card's mean and scale."""
-    ends = [(pixel - mean) * scale for pixel in (0, 255) for mean, scale in zip(card.mean, card.scale, strict=True)]
-    return min(ends), max(ends)
-
-
-def _left_in_float(wiring: Wiring, wish: Wish) -> dict[str, int]:
-    """Operations of the body that no integer kernel takes, most frequent first."""
-    if not wish.needs_ranges:
-        return {}
-    whole = {key_of(node) for node in FORMS[wish.form].integer_nodes(wiring)}
-    return dict(Counter(node.op_type for node in wiring.body if key_of(node) not in whole).most_common())
-
-
-def _compared(squares: Squares, card: ModelCard) -> Iterator[npt.NDArray[np.float32]]:
-    """Some of the calibration pictures, or seeded noise when there are none."""
-    if squares.pictures:
-        return (batch for _, batch in squares.some(COMPARED).walk("comparing"))
-    random = np.random.default_rng(0)
-    return (random.random((1, 3, card.height, card.width), np.float32) for _ in range(COMPARED))
-
-
-def _check_contract(source: Path, model: ModelProto, card: ModelCard) -> None:
-    """Raise MineHatError unless input and outputs are as the card and the graph's contract say."""
-    names = {value.name for value in model.graph.output}
-    if names != {"boxes", "scores"}:
-        raise MineHatError(f"{source} gives {', '.join(sorted(names))}; wanted boxes and scores, decoded inside "
-                           "the graph, as `export/to_onnx.py` writes them.")
-    shape = model.graph.input[0].type.tensor_type.shape.dim
-    found = [dim.dim_value for dim in shape[1:]]
-    if found != [3, card.height, card.width] or model.graph.input[0].type.tensor_type.elem_type != TensorProto.FLOAT:
-        raise MineHatError(f"{source} wants input [N, {', '.join(map(str, found))}], its card says "
-                           f"float32 [N, 3, {card.height}, {card.width}]. Give the card that belongs to it: `--card`.")
-    if card.precision != "fp32":
-        raise MineHatError(f"{source} is {card.precision} by its card. Give the FP32 model.")
-
-
-def _write_metadata(model: ModelProto, wish: Wish, squares: Squares, card: ModelCard) -> None:
-    kept = {entry.key: entry.value for entry in model.metadata_props} | {KEY: card.to_json()}
-    if wish.needs_ranges:
-        facts: dict[str, Any] = {"images": len(squares.digests), "images_sha256": squares.sha256,
-                                 "method": wish.clipping.method, "form": wish.form}
-        if wish.clipping.method == "percentile":
-            facts["percentile"] = wish.clipping.percentile
-        kept[CALIBRATION] = json.dumps(facts, sort_keys=True)
-    helper.set_model_props(model, kept)

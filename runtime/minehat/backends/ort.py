@@ -22,7 +22,7 @@ class OrtBackend:
 
     def __init__(self, path: Path, card: ModelCard, threads: int | None = None) -> None:
         self._path, self._card = path, card
-        self._session = _session(path, threads or cores())
+        self._session = _session(path, threads or cores(), card.precision)
         self._input = _checked_input(self._session, path, card)
         self._outputs = _checked_outputs(self._session, path, card)
 
@@ -50,7 +50,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _session(path: Path, threads: int) -> Any:
+def _session(path: Path, threads: int, precision: str) -> Any:
     ort = _load_onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
@@ -59,6 +59,8 @@ def _session(path: Path, threads: int) -> Any:
     # Threads that spin while they wait cost a third of the wall time on a busy machine.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+    if precision == "int8+fp16":  # made for TensorRT; some kernels that pairs become here take no FP16 scales
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
     try:
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as exc:  # its own kinds, one for each status, share no base of their own

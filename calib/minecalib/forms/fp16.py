@@ -5,11 +5,14 @@ It works on plain graphs and on those with quantize/dequantize pairs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from minehat.errors import MineHatError
-from onnx import NodeProto, TensorProto, shape_inference
+from onnx import NodeProto, TensorProto
 
-from .graph import Wiring, key_of
+from ..graph import Wiring, key_of
+from ..ranges import Histogram
 
 GREATEST = float(np.finfo(np.float16).max)
 FLOAT_INPUTS = {"Resize": (1, 2)}  # input rows that ONNX wants in float32 whatever the data are
@@ -21,7 +24,7 @@ def to_fp16(wiring: Wiring) -> int:
     Casts stand where float32 tensors enter the body and where half ones leave it. Raises
     MineHatError for a weight that FP16 cannot hold.
     """
-    floats = _float_tensors(wiring)
+    floats = wiring.float_tensors()
     body = {key_of(node) for node in wiring.body}
     halves = {name for node in wiring.body for name in node.output if name in floats}
     casts: dict[tuple[str, int], str] = {}
@@ -34,6 +37,17 @@ def to_fp16(wiring: Wiring) -> int:
             _retarget(node)
     wiring.finish()
     return len(casts)
+
+
+def check_halves(histograms: Mapping[str, Histogram]) -> tuple[str, float]:
+    """The activation that came nearest to FP16's end, and its magnitude. Raises MineHatError where one went beyond."""
+    name, found = max(histograms.items(), key=lambda item: max(-item[1].low, item[1].high))
+    greatest = max(-found.low, found.high)
+    if greatest > GREATEST:
+        raise MineHatError(f"tensor {name} reaches {greatest:g} on the calibration pictures, FP16 ends at "
+                           f"{GREATEST:g}. Take `--precision int8`, with FP32 around its pairs, or train with weight "
+                           "decay.")
+    return name, greatest
 
 
 def _other_type(wiring: Wiring, name: str, half: bool, casts: dict[tuple[str, int], str]) -> str:
@@ -61,11 +75,3 @@ def _retarget(cast: NodeProto) -> None:
     for attribute in cast.attribute:
         if attribute.name == "to" and attribute.i == TensorProto.FLOAT:
             attribute.i = TensorProto.FLOAT16
-
-
-def _float_tensors(wiring: Wiring) -> set[str]:
-    """Names of all float32 tensors: input, initializers, and what nodes make."""
-    graph = shape_inference.infer_shapes(wiring.model).graph
-    typed = [*graph.input, *graph.value_info, *graph.output]
-    return ({value.name for value in typed if value.type.tensor_type.elem_type == TensorProto.FLOAT}
-            | {tensor.name for tensor in graph.initializer if tensor.data_type == TensorProto.FLOAT})

@@ -2,7 +2,8 @@
 
 Pairs stand after convolutions and after LeakyReLU too: ONNX Runtime makes a convolution integer only
 where its input, weights, bias and output all are. The last convolutions feed decode, which wants more than eight
-bits of them; they are written as ConvInteger, whose 32-bit sums go to FP32 as they are.
+bits of them; they are written as ConvInteger, whose 32-bit sums go to FP32 as they are, and so are those before a
+layer that was lifted.
 
 The first two convolutions are rearranged beforehand (see `stem`), and the last ones' weights are
 stored unsigned with zero 128, for which ConvInteger's kernel is ten times faster.
@@ -13,53 +14,94 @@ saturate (https://onnxruntime.ai/docs/performance/model-optimizations/quantizati
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 from onnx import NodeProto, TensorProto
 
-from .graph import Wiring, key_of
-from .qdq import Grid, add_pair, channel_scales, dequantized_weights, integers, quantized, unsigned_grid
+from ..graph import Wiring, key_of
+from ..placement import Layer, Pair, Placement, lifted_tensors
+from .qdq import Grid, add_pair, channel_scales, dequantized_weights, integers, quantized, shift_bias, unsigned_grid
 from .stem import fold_stem, widen_input
 
 SAME_GRID = frozenset({"Resize", "MaxPool", "ReduceMax"})  # they only choose numbers: out as they came in
 INTEGER_OPS = SAME_GRID | {"Conv", "LeakyRelu", "Relu", "Add", "Mul", "Sigmoid", "Concat"}
+ONE_LAYER = SAME_GRID | {"LeakyRelu", "Relu", "Concat"}  # what comes in and what goes out is rounded together or not
 LARGEST_BIAS = 2.0**30  # in steps; leaves half of INT32 to the sums
+LEFT_IN_FLOAT = {
+    "ReduceMean": "ONNX Runtime has no integer kernel for it",
+    "GlobalAveragePool": "between float neighbours nothing is gained",
+}
 
 
-def tensors_of(wiring: Wiring) -> list[str]:
-    """The tensors whose ranges are wanted."""
-    return [name for name in _paired(wiring) if not _moved_from(wiring, name)]
+def layers(wiring: Wiring, attention: bool = True) -> list[Layer]:
+    """What can be lifted: a tensor with those that activations, joins and moves make it of. Attention always is."""
+    readers = {tensor: wiring.consumers[tensor] for tensor in _paired(wiring)}
+    heads = {tensor: _head(wiring, tensor, set(readers)) for tensor in readers}
+    return [Layer(head, tuple(name for name in readers if heads[name] == head),
+                  tuple(key_of(node) for name in readers if heads[name] == head for node in readers[name]
+                        if node.op_type == "Conv"))
+            for head in dict.fromkeys(heads.values())]
 
 
-def integer_nodes(wiring: Wiring) -> list[NodeProto]:
-    """The operations that run on integers."""
-    return [node for node in wiring.body if _is_integer(wiring, node)]
+def plan(wiring: Wiring, ranges: Mapping[str, tuple[float, float]], lifted: Collection[str] = (),
+         attention: bool = True) -> Placement:
+    """Pairs on all that integer operations read and make, but for the lifted layers' tensors."""
+    left_out = lifted_tensors(layers(wiring), lifted)
+    pairs = []
+    for tensor in _paired(wiring):
+        if tensor not in left_out:
+            origin = _origin(wiring, tensor)
+            grid = unsigned_grid(*ranges[origin if origin in ranges else tensor])
+            low, high = ((end - float(grid.zero)) * float(grid.scale) for end in (0, 255))
+            pairs.append(Pair(tensor, low, high, tuple(map(key_of, wiring.consumers[tensor]))))
+    return Placement("cpu", tuple(pairs), tuple(lifted))
 
 
-def write(wiring: Wiring, ranges: Mapping[str, tuple[float, float]]) -> None:
-    """Put pairs on all of the body; `ranges` (least, greatest) are those of `tensors_of(wiring)`."""
-    folded = fold_stem(wiring)
-    grids = {name: unsigned_grid(*ranges[name]) for name in tensors_of(wiring)}
-    last = {key_of(node) for node in wiring.last_convolutions}
-    convolutions = wiring.convolutions
-    paired = _paired(wiring)
-    inputs = {key_of(node): node.input[0] for node in convolutions}
-    for name in paired:
-        grids[name] = grids[_origin(wiring, name)]
-    for name in paired:
-        add_pair(wiring, name, grids[name], wiring.consumers[name])
+def write(wiring: Wiring, placement: Placement, means: Mapping[str, np.ndarray]) -> None:
+    """Put the pairs into the graph, and make the convolutions that read rounded tensors integer.
+
+    means: [channels] of convolutions' inputs; the biases of those that are there make up for the rounded weights.
+    """
+    grids = {pair.tensor: unsigned_grid(pair.low, pair.high) for pair in placement.pairs}
+    for node in wiring.convolutions:
+        if (source := node.input[0]) in grids and source in means:
+            shift_bias(wiring, node, _weight_scales(wiring, node, grids[source]), means[source])
+    folded = fold_stem(wiring, grids)
+    convolutions = [(node, node.input[0]) for node in wiring.convolutions if node.input[0] in grids]
+    inner = {key_of(node) for node, _ in convolutions if _is_rounded(wiring, key_of(node), grids)}
+    for pair in placement.pairs:
+        add_pair(wiring, pair.tensor, grids[pair.tensor], wiring.consumers[pair.tensor])
     if folded:
         widen_input(wiring)
-    for node in convolutions:
-        source = inputs[key_of(node)]
-        (_write_last if key_of(node) in last else _write_inner)(wiring, node, source, grids[source])
+    for node, source in convolutions:
+        (_write_inner if key_of(node) in inner else _write_last)(wiring, node, source, grids[source])
+
+
+def integer_nodes(wiring: Wiring, placement: Placement) -> list[NodeProto]:
+    """The operations that run on integers."""
+    rounded = placement.tensors
+    return [node for node in wiring.body if _is_integer(wiring, node) and rounded.issuperset(wiring.activations(node))
+            and (node.op_type == "Conv" or _is_rounded(wiring, key_of(node), rounded))]
+
+
+def _head(wiring: Wiring, tensor: str, paired: Collection[str]) -> str:
+    """The layer that a tensor belongs to: its own, or that of the operation it is only a step to."""
+    readers = wiring.consumers[tensor]
+    if len(readers) == 1 and readers[0].op_type in ONE_LAYER and key_of(readers[0]) in paired:
+        return _head(wiring, key_of(readers[0]), paired)
+    return tensor
+
+
+def _is_rounded(wiring: Wiring, tensor: str, rounded: Collection[str]) -> bool:
+    """Does a pair follow, at once or after the ReLU that alone reads it?"""
+    return tensor in rounded or (_cut_by_relu(wiring, tensor) and key_of(wiring.consumers[tensor][0]) in rounded)
 
 
 def _paired(wiring: Wiring) -> list[str]:
     """What integer operations read and make, but for what decode reads."""
     last = {key_of(node) for node in wiring.last_convolutions}
-    touched = [name for node in integer_nodes(wiring)
+    touched = [name for node in wiring.body if _is_integer(wiring, node)
                for name in (*wiring.activations(node), key_of(node))]
     return [name for name in dict.fromkeys(touched) if name not in last and not _cut_by_relu(wiring, name)]
 

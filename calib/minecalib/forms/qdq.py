@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,8 @@ import numpy.typing as npt
 from minehat.errors import MineHatError
 from onnx import NodeProto
 
-from .graph import Wiring
+from ..graph import Wiring
+from ..weights.bias import corrected_bias
 
 Array = npt.NDArray[Any]
 SMALLEST_SCALE = np.float32(2.0**-14)  # the least normal FP16 number; TensorRT wants scales above 0 in FP16 too
@@ -57,13 +59,41 @@ def integers(weights: Array, scales: Array) -> Array:
     return np.clip(np.rint(steps), -127, 127).astype(np.int8)
 
 
+def shift_bias(wiring: Wiring, convolution: NodeProto, scales: Array, means: Array) -> None:
+    """Let the bias make up for what rounding the weights to [out] scales does to the mean output.
+
+    means: [in] float64, of the input's channels. A convolution without a bias gets one.
+    """
+    name = convolution.input[1]
+    weights = wiring.array(name)
+    rounded = integers(weights, scales) * scales.reshape(-1, *[1] * (weights.ndim - 1))
+    if len(convolution.input) < 3:
+        convolution.input.append(wiring.set_array(f"{name}_bias", np.zeros(len(weights), np.float32)))
+    bias = wiring.array(convolution.input[2])
+    wiring.set_array(convolution.input[2], corrected_bias(weights, rounded, bias, means))
+
+
 def add_pair(wiring: Wiring, tensor: str, grid: Grid, readers: Iterable[NodeProto]) -> None:
-    """Quantize `tensor` and dequantize it again for `readers`, which read that instead."""
-    parameters = [wiring.set_array(f"{tensor}_scale", grid.scale), wiring.set_array(f"{tensor}_zero", grid.zero)]
-    wiring.add("QuantizeLinear", [tensor, *parameters], quantized(tensor))
-    wiring.add("DequantizeLinear", [quantized(tensor), *parameters], f"{tensor}_dequantized")
+    """Quantize `tensor` and dequantize it again for `readers`, which read that instead.
+
+    A tensor may have several pairs, for different readers; those on one grid are one.
+    """
+    rounded = _rounded_name(wiring, tensor, grid)
     for reader in readers:
-        wiring.rename_input(reader, tensor, f"{tensor}_dequantized")
+        wiring.rename_input(reader, tensor, rounded)
+
+
+def _rounded_name(wiring: Wiring, tensor: str, grid: Grid) -> str:
+    """The tensor's rounded copy on that grid, made where there is none yet."""
+    for number in itertools.count(1):
+        stem = tensor if number == 1 else f"{tensor}_{number}"
+        if f"{stem}_scale" not in wiring.initializers:
+            parameters = [wiring.set_array(f"{stem}_scale", grid.scale), wiring.set_array(f"{stem}_zero", grid.zero)]
+            wiring.add("QuantizeLinear", [tensor, *parameters], quantized(stem))
+            return wiring.add("DequantizeLinear", [quantized(stem), *parameters], f"{stem}_dequantized")
+        if (wiring.array(f"{stem}_scale"), wiring.array(f"{stem}_zero")) == (grid.scale, grid.zero):
+            return f"{stem}_dequantized"
+    raise AssertionError("there is always a next number")
 
 
 def quantized(tensor: str) -> str:
