@@ -3,31 +3,43 @@
     python calib/quantize.py helmet.onnx --images frames/ -o helmet.int8.onnx
     python calib/quantize.py helmet.onnx --images frames/ --form cpu -o helmet.int8-cpu.onnx
     python calib/quantize.py helmet.onnx --precision fp16 -o helmet.fp16.onnx
+    python calib/quantize.py helmet.onnx --images frames/ --gate labelled/ --report int8.html -o helmet.int8.onnx
 
 The TensorRT form is symmetric with pairs where TensorRT fuses them; the CPU form is for ONNX Runtime on CPUs with
-VNNI. Decode stays FP32 in all. The file gets its name only after it has been checked and compared with
-its parent. Exit codes: 0 done, 2 you can mend it (nothing written), 3 written, but some pictures could not be read.
+VNNI. Decode stays FP32 in all. The file gets its name only after it has been checked and compared with its parent, and,
+with --gate, after labelled pictures have shown that too much is not lost. A model that export/finetune_int8.py wrote
+brings its ranges along and needs no --images. Exit codes: 0 done, 2 you can mend it (nothing written), 3 written,
+but some pictures could not be read.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from minecalib.forms.fp16 import GREATEST, check_halves
-from minecalib.images import Squares, find_pictures, sample
-from minecalib.lowering import FORMS, PRECISIONS, Lowered, Wish, lower, measure
+from minecalib.gate.asked import add_arguments, budget_of, exam_of
+from minecalib.gate.exam import Exam
+from minecalib.gate.gate import Gate
+from minecalib.gate.told import print_trial
+from minecalib.images import Picture, Squares, find_pictures, sample
+from minecalib.lowering import FORMS, PRECISIONS, Job, Lowered, Wish, names_of, open_job, walk_over
 from minecalib.parent import Parent, open_parent
-from minecalib.ranges import METHODS, Clipping, Seen
+from minecalib.ranges import METHODS, Clipping
 from minecalib.ranges.cache import default_folder
-from minecalib.written import Made, write_lowered
+from minecalib.ranges.domain import Gap, gap
+from minecalib.told import file_told
+from minecalib.written import write_lowered
 from minehat.doors import DONE, SOME_FAILED, run_door
 from minehat.errors import MineHatError
 from minehat.files import ready_file
 from minehat.progress import say
+from minehat.scoring import spread
+
+COMPARED = 64  # pictures of another place that are compared with the calibration's
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -50,8 +62,11 @@ def arguments() -> argparse.ArgumentParser:
                         help="where calibrations are kept, by the hashes of model and pictures (%(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="calibrate on N of the pictures, drawn at random (all)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw for --limit (default: 0)")
+    parser.add_argument("--site", action="append", default=[], metavar="FOLDER|LIST.txt",
+                        help="unlabelled pictures of where it will run: told whether they fill the ranges")
     parser.add_argument("--card", type=Path, metavar="CARD.json", help="card of a model that carries none")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.onnx", help="the file to write")
+    add_arguments(parser)
     return parser
 
 
@@ -61,19 +76,53 @@ def main(argv: Sequence[str]) -> int:
                 not args.no_bias_correction)
     parent = open_parent(args.model, args.card)
     _check(args, wish, parent)
-    squares = Squares(sample(find_pictures(args.images, parent.card.classes), args.limit, args.seed), parent.card)
     ready_file(args.out)
     began = time.monotonic()
-    seen, kept = None, None
+    exam = exam_of(args, parent.card) if args.gate else None
+    job = open_job(parent, wish, _calibration(args, parent, exam), None if args.cache == "none" else Path(args.cache))
+    lowered = _through_gate(args, job, exam) if exam else job.lowered()
+    for seen_elsewhere in _gaps(args, job, lowered, exam):
+        say(seen_elsewhere.told)
+    made = write_lowered(lowered, job, args.out)
+    for reason in job.squares.failed.values():
+        say(f"passed over: {reason}")
+    say(f"{file_told(args.out, job, lowered, made)}\n{'time':<15} {time.monotonic() - began:.0f} s")
+    return SOME_FAILED if job.squares.failed else DONE
+
+
+def _calibration(args: argparse.Namespace, parent: Parent, exam: Exam | None) -> Squares:
+    """The calibration pictures, none of them of the exam."""
+    squares = Squares(sample(find_pictures(args.images, parent.card.classes), args.limit, args.seed), parent.card)
     if squares.pictures:
         squares.survey()
-        seen, kept = measure(parent, squares, None if args.cache == "none" else Path(args.cache))
-    lowered = lower(parent, wish, seen)
-    made = write_lowered(lowered, parent, wish, squares, args.out)
-    for reason in squares.failed.values():
-        say(f"passed over: {reason}")
-    say(_table(args.out, wish, squares, parent, seen, kept, lowered, made, time.monotonic() - began))
-    return SOME_FAILED if squares.failed else DONE
+        left_out = squares.leave_out(exam.digests) if exam else 0
+        if left_out:
+            say(f"{left_out} pictures of {args.gate} are not calibrated on, since they are the gate's")
+    return squares
+
+
+def _through_gate(args: argparse.Namespace, job: Job, exam: Exam) -> Lowered:
+    with tempfile.TemporaryDirectory() as scratch:
+        gate = Gate(job, exam, budget_of(args, job.parent.card), args.max_cost, args.rendered, Path(scratch))
+        try:
+            return gate.pass_through()
+        finally:
+            if gate.trial.tried:
+                print_trial(gate.trial, names_of(job))
+
+
+def _gaps(args: argparse.Namespace, job: Job, lowered: Lowered, exam: Exam | None) -> list[Gap]:
+    """How pictures that were not calibrated on fill the ranges."""
+    others: dict[str, list[Picture]] = {}
+    if args.site:
+        others["the site"] = find_pictures(args.site, job.parent.card.classes)
+    if exam:
+        others[exam.name] = [Picture(truth.path, truth.read) for truth in exam.truths]
+    if lowered.placement is None or job.seen is None:
+        return []
+    walked = {name: walk_over(job.parent, Squares(spread(pictures, COMPARED), job.parent.card))
+              for name, pictures in others.items()}
+    return [gap(name, lowered.placement, job.seen, seen) for name, seen in walked.items()]
 
 
 def _check(args: argparse.Namespace, wish: Wish, parent: Parent) -> None:
@@ -85,40 +134,6 @@ def _check(args: argparse.Namespace, wish: Wish, parent: Parent) -> None:
         raise MineHatError(f"-o {args.out} is the model itself. Name another file.")
     if args.limit is not None and args.limit < 1:
         raise MineHatError(f"--limit {args.limit}: give 1 or more.")
-
-
-def _table(out: Path, wish: Wish, squares: Squares, parent: Parent, seen: Seen | None, kept: Path | None,
-           lowered: Lowered, made: Made, seconds: float) -> str:
-    rows = [("file", f"{out}, {wish.name}"), ("size", f"{parent.size / 1e6:.1f} -> {made.bytes_after / 1e6:.1f} MB"),
-            ("pictures", f"{len(squares.digests)} used, {len(squares.failed)} passed over"),
-            ("ranges", _ranges(wish, parent, seen, kept)),
-            ("Q / DQ / casts", f"{made.pairs} / {made.dequantizers} / {lowered.casts}")]
-    rows += [("left in float", f"{count} {kind}: {why}") for kind, count, why in lowered.floats]
-    rows += [("decode", f"{lowered.decode} nodes, FP32")]
-    if "fp16" in wish.precision:
-        rows.append(("FP16", _headroom(seen)))
-    remark = "" if lowered.judged is lowered.model or not lowered.casts else \
-        ", before the FP16 pass (ONNX Runtime < 1.30 misrounds FP16)"
-    rows += [("against FP32", f"boxes {made.drift.boxes:.3f} px, scores {made.drift.scores:.1e}, score SQNR "
-                              f"{made.drift.sqnr:.1f} dB over {made.drift.pictures} pictures{remark}"),
-             ("time", f"{seconds:.0f} s")]
-    return "\n".join(f"{name:<15} {text}" for name, text in rows)
-
-
-def _ranges(wish: Wish, parent: Parent, seen: Seen | None, kept: Path | None) -> str:
-    if not wish.is_int8:
-        return "none needed"
-    if parent.fine_tuned_for:
-        return "as the model was fine-tuned for"
-    assert seen is not None
-    return f"{wish.clipping.text} of {len(seen.histograms)} tensors{f', kept in {kept}' if kept else ''}"
-
-
-def _headroom(seen: Seen | None) -> str:
-    if seen is None:
-        return "not checked for overflow on pictures: give `--images`"
-    name, greatest = check_halves(seen.histograms)
-    return f"the largest activation is {greatest:g} of {GREATEST:g} ({name})"
 
 
 if __name__ == "__main__":

@@ -50,10 +50,6 @@ class Wish:
         """As the card calls it."""
         return "int8-cpu" if self.form == "cpu" else self.precision
 
-    def layers(self, parent: Parent) -> list[Layer]:
-        """What can be lifted from INT8, in the order of the graph."""
-        return FORMS[self.form].layers(parent.wiring(), self.attention) if self.is_int8 else []
-
 
 @dataclass(frozen=True)
 class Lowered:
@@ -67,13 +63,45 @@ class Lowered:
     decode: int  # nodes, all FP32
 
 
-def measure(parent: Parent, squares: Squares, cache: Path | None) -> tuple[Seen, Path | None]:
-    """What the activations are on the calibration pictures, for both forms and FP16; and the file it was kept in.
+@dataclass(frozen=True)
+class Job:
+    """A parent, what is wanted of it, and what calibration saw."""
 
-    The pictures are surveyed already. cache: the folder of kept calibrations, None for none.
+    parent: Parent
+    wish: Wish
+    squares: Squares  # the calibration pictures; there may be none for plain FP16, and for a fine-tuned parent
+    seen: Seen | None  # None without pictures
+    kept: Path | None = None  # the file that `seen` was read from
+
+    def layers(self) -> list[Layer]:
+        """What can be lifted from INT8, in the order of the graph."""
+        if not self.wish.is_int8:
+            return []
+        return FORMS[self.wish.form].layers(self.parent.wiring(), self.wish.attention)
+
+    def lowered(self, lifted: Collection[str] = ()) -> Lowered:
+        """The model as wished, the layers named in `lifted` not in INT8."""
+        return lower(self.parent, self.wish, self.seen, lifted)
+
+
+def open_job(parent: Parent, wish: Wish, squares: Squares, cache: Path | None) -> Job:
+    """Calibrate, or find what was calibrated before. The pictures are surveyed already.
+
+    cache: the folder of kept calibrations, None for none.
     """
+    if not squares.pictures:
+        return Job(parent, wish, squares, None)
     key = key_of_run(parent.sha256, squares.sha256, parent.card.to_json())
-    return cached(key, cache, lambda: _walked(parent, squares))
+    return Job(parent, wish, squares, *cached(key, cache, lambda: walk_over(parent, squares)))
+
+
+def walk_over(parent: Parent, squares: Squares) -> Seen:
+    """What all activations are on the pictures, for both forms and FP16."""
+    wiring = parent.wiring()
+    floats = wiring.float_tensors()
+    names = [name for node in wiring.body for name in node.output if name in floats]
+    averaged = list(dict.fromkeys(node.input[0] for node in wiring.convolutions))
+    return gather(wiring.model, names, averaged, squares.walk)
 
 
 def lower(parent: Parent, wish: Wish, seen: Seen | None, lifted: Collection[str] = ()) -> Lowered:
@@ -96,14 +124,6 @@ def lower(parent: Parent, wish: Wish, seen: Seen | None, lifted: Collection[str]
     if not wish.is_int8 or rounds_halves():
         judged = wiring.model
     return Lowered(wiring.model, judged, placement, casts, floats, len(wiring.decode))
-
-
-def _walked(parent: Parent, squares: Squares) -> Seen:
-    wiring = parent.wiring()
-    floats = wiring.float_tensors()
-    names = [name for node in wiring.body for name in node.output if name in floats]
-    averaged = list(dict.fromkeys(node.input[0] for node in wiring.convolutions))
-    return gather(wiring.model, names, averaged, squares.walk)
 
 
 def _placed(parent: Parent, wiring: Wiring, wish: Wish, seen: Seen | None, lifted: Collection[str]) -> Placement:
@@ -160,3 +180,11 @@ def _copy(model: ModelProto) -> ModelProto:
     copy = ModelProto()
     copy.CopyFrom(model)
     return copy
+
+
+def names_of(job: Job) -> dict[str, str]:
+    """Layers -> what people call them: the convolutions that read them, else the tensor."""
+    weights = {key_of(node): node.input[1].removeprefix("network.").removesuffix(".weight")
+               for node in job.parent.wiring().convolutions}
+    return {layer.tensor: " + ".join(weights[name] for name in layer.convolutions) or layer.tensor
+            for layer in job.layers()}

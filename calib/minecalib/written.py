@@ -18,8 +18,7 @@ from onnx import helper
 
 from .check import Drift, check_valid, drift
 from .images import Squares
-from .lowering import Lowered, Wish
-from .parent import Parent
+from .lowering import Job, Lowered, Wish
 from .placement import KEY as PLACEMENT
 from .running import session_of
 
@@ -37,15 +36,16 @@ class Made:
     bytes_after: int
 
 
-def write_lowered(lowered: Lowered, parent: Parent, wish: Wish, squares: Squares, out: Path) -> Made:
-    """Write `out`, or raise and leave nothing. It is compared on some of the squares, or on noise without any."""
+def write_lowered(lowered: Lowered, job: Job, out: Path) -> Made:
+    """Write `out`, or raise and leave nothing. It is compared on some of the pictures, or on noise without any."""
+    parent, wish = job.parent, job.wish
     child = parent.card.with_(precision=wish.name, parent_sha256=parent.sha256, accuracy={})  # not the parent's
     with written_whole(out) as scratch:
-        _set_metadata(lowered, wish, squares, child)
+        _set_metadata(lowered, job, child)
         onnx.save(lowered.model, str(scratch))
         check_valid(scratch, parent.model)
         session_of(scratch)
-        found = drift(parent.model, lowered.judged, _compared(squares, parent.card))
+        found = drift(parent.model, lowered.judged, _compared(job.squares, parent.card))
         counts = Counter(node.op_type for node in lowered.model.graph.node)
         return Made(counts["QuantizeLinear"], counts["DequantizeLinear"], found, scratch.stat().st_size)
 
@@ -57,12 +57,12 @@ def _compared(squares: Squares, card: ModelCard) -> Iterator[npt.NDArray[np.floa
     return (random.random((1, 3, card.height, card.width), np.float32) for _ in range(COMPARED))
 
 
-def _set_metadata(lowered: Lowered, wish: Wish, squares: Squares, card: ModelCard) -> None:
+def _set_metadata(lowered: Lowered, job: Job, card: ModelCard) -> None:
     kept = {entry.key: entry.value for entry in lowered.model.metadata_props} | {KEY: card.to_json()}
     kept.pop(PLACEMENT, None)
     if lowered.placement:
         kept[PLACEMENT] = lowered.placement.to_json()
-        kept[CALIBRATION] = json.dumps(_calibration(wish, squares), sort_keys=True)
+        kept[CALIBRATION] = json.dumps(_calibration(job.wish, job.squares), sort_keys=True)
     helper.set_model_props(lowered.model, kept)
 
 

@@ -18,7 +18,7 @@ from minehat.progress import say
 
 from .histograms import BINS, Histogram, Seen
 
-SCHEMA = 1  # of the files; part of their names
+SCHEMA = 2  # of the files; part of their names
 KEPT = 32  # files; the oldest go
 
 
@@ -61,7 +61,7 @@ def _bytes_of(seen: Seen) -> bytes:
     lines = list(seen.histograms.values())
     file = io.BytesIO()
     np.savez_compressed(
-        file, names=np.array(names), averaged=np.array(averaged), pictures=np.array(seen.pictures),
+        file, names=np.array(names), averaged=np.array(averaged), strengths=seen.strengths,
         limits=np.array([[one.low, one.high, one.bottom, one.top] for one in lines]).reshape(-1, 4),
         counts=np.array([one.counts for one in lines]).reshape(-1, BINS),
         means=np.concatenate([np.zeros(0), *seen.means.values()]),
@@ -75,7 +75,7 @@ def _read(path: Path) -> Seen:
                       for name, limits, counts in zip(kept["names"], kept["limits"], kept["counts"], strict=True)}
         means = {str(name): kept["means"][start:end]
                  for name, (start, end) in zip(kept["averaged"], pairwise(kept["ends"]), strict=True)}
-        return Seen(histograms, means, int(kept["pictures"]))
+        return Seen(histograms, means, kept["strengths"])
 
 
 def _clear(folder: Path) -> None:

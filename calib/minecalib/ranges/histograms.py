@@ -64,7 +64,11 @@ class Seen:
 
     histograms: Mapping[str, Histogram]  # by tensor
     means: Mapping[str, Array]  # by convolution input: [channels] float64, over pictures and places
-    pictures: int
+    strengths: Array  # [pictures] float64: the binary logarithm of the greatest magnitudes, the mean over tensors
+
+    @property
+    def pictures(self) -> int:
+        return len(self.strengths)
 
 
 class Counting:
@@ -74,8 +78,8 @@ class Counting:
         self._low, self._high, self._top = math.inf, -math.inf, SMALLEST_TOP
         self._counts = np.zeros(BINS, np.int64)
 
-    def add(self, values: Array, told: str) -> None:
-        """Count float32 values of any shape. `told` names them where they are not finite."""
+    def add(self, values: Array, told: str) -> float:
+        """Count float32 values of any shape; their greatest magnitude. `told` names them where they are not finite."""
         low, high = float(values.min()), float(values.max())
         if not math.isfinite(low + high):
             raise MineHatError(f"{told}: the model itself overflows there. Train or export it again; no precision "
@@ -83,6 +87,7 @@ class Counting:
         self._low, self._high = min(self._low, low), max(self._high, high)
         self._widen(max(-low, high))
         self._counts += count(values, self._top)
+        return max(-low, high)
 
     def histogram(self) -> Histogram:
         return Histogram(self._low, self._high, -self._top, self._top, self._counts)
@@ -107,16 +112,15 @@ def gather(model: ModelProto, tensors: Iterable[str], averaged: Iterable[str], w
     (feed,) = (entry.name for entry in session.get_inputs())
     found = {name: Counting() for name in names}
     sums: dict[str, Array] = {name: np.zeros(1) for name in averaged}
-    pictures = 0
+    strengths = []
     for path, batch in walk("calibrating"):
         values = dict(zip(names, session.run(names, {feed: batch}), strict=True)) | {feed: batch}
-        for name in names:
-            found[name].add(values[name], f"tensor {name} is not finite on {path}")
+        greatest = [found[name].add(values[name], f"tensor {name} is not finite on {path}") for name in names]
+        strengths.append(np.log2(np.maximum(greatest, SMALLEST_TOP)).mean())
         for name in averaged:
             sums[name] = sums[name] + values[name].mean(axis=(0, 2, 3), dtype=np.float64)
-        pictures += 1
     return Seen({name: counting.histogram() for name, counting in found.items()},
-                {name: total / max(1, pictures) for name, total in sums.items()}, pictures)
+                {name: total / max(1, len(strengths)) for name, total in sums.items()}, np.array(strengths))
 
 
 def count(values: Array, top: float) -> Array:
