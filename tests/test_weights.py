@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from minecalib.forms.qdq import channel_scales, integers, shift_bias
+from minecalib.graph import Wiring
+from minecalib.ranges.histograms import exposed
+from minecalib.running import session_of
 from minecalib.weights.bias import corrected_bias
 from numpy.lib.stride_tricks import sliding_window_view
+from onnx import TensorProto, helper, numpy_helper
 
 
 def convolved(pictures: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
@@ -46,3 +53,54 @@ def test_nothing_is_corrected_where_nothing_was_rounded_or_the_input_has_no_mean
     bias = random.normal(0, 1, 4).astype(np.float32)
     np.testing.assert_array_equal(corrected_bias(weights, weights, bias, np.ones(3)), bias)
     np.testing.assert_array_equal(corrected_bias(weights, coarse(weights), bias, np.zeros(3)), bias)
+
+
+def chain(depth: int, seed: int = 0) -> Wiring:
+    """Convolutions of 3x3 and LeakyReLUs by turns, as trained ones: weights that leave the size of what they read."""
+    random = np.random.default_rng(seed)
+    widths = [3] + [12] * depth
+    nodes, arrays = [], []
+    for row, (channels, out) in enumerate(pairwise(widths)):
+        weights = random.normal(0, np.sqrt(2 / (9 * channels)), (out, channels, 3, 3)).astype(np.float32)
+        arrays += [numpy_helper.from_array(weights, f"w{row}"),
+                   numpy_helper.from_array(random.normal(0, 0.1, out).astype(np.float32), f"b{row}")]
+        nodes += [helper.make_node("Conv", [f"x{row}", f"w{row}", f"b{row}"], [f"c{row}"], pads=[1, 1, 1, 1]),
+                  helper.make_node("LeakyRelu", [f"c{row}"], [f"x{row + 1}"], alpha=0.1)]
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, width, 48, 48])
+            for name, width in (("x0", widths[0]), (f"x{depth}", widths[-1]))]
+    graph = helper.make_graph(nodes, "chain", ends[:1], ends[1:], arrays)
+    return Wiring(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10))
+
+
+def pictures(seed: int, count: int = 8) -> list[np.ndarray]:
+    """Of large shapes and noise: float32 [1, 3, 48, 48]."""
+    random = np.random.default_rng(seed)
+    large = [np.kron(random.random((1, 3, 6, 6)), np.ones((8, 8))) for _ in range(count)]
+    return [(0.7 * shapes + 0.3 * random.random((1, 3, 48, 48))).astype(np.float32) for shapes in large]
+
+
+def means_of(wiring: Wiring, names: list[str], seen: list[np.ndarray]) -> list[np.ndarray]:
+    """The mean of each channel of the named tensors, over pictures and places: [channels] each."""
+    session = session_of(exposed(wiring.model, names))
+    runs = [session.run(names, {wiring.input: picture}) for picture in seen]
+    return [np.mean([values.mean(axis=(0, 2, 3)) for values in tensor], axis=0) for tensor in zip(*runs, strict=True)]
+
+
+def test_a_network_of_rounded_weights_keeps_its_means_on_other_pictures() -> None:
+    parent = chain(depth=6)
+    inputs = [node.input[0] for node in parent.convolutions[1:]]
+    means = dict(zip(inputs, means_of(parent, inputs, pictures(seed=0)), strict=True))
+    means[parent.input] = np.mean(pictures(seed=0), axis=(0, 1, 3, 4))
+    (wanted,) = means_of(parent, ["x6"], pictures(seed=1))
+    moved = {}
+    for corrected in (False, True):
+        wiring = chain(depth=6)
+        for node in wiring.convolutions:
+            weights = wiring.array(node.input[1])
+            scales = 8 * channel_scales(weights)  # five bits, so that it shows
+            if corrected:
+                shift_bias(wiring, node, scales, means[node.input[0]])
+            wiring.set_array(node.input[1], integers(weights, scales) * scales[:, None, None, None])
+        (found,) = means_of(wiring, ["x6"], pictures(seed=1))
+        moved[corrected] = np.abs(found - wanted).mean()
+    assert moved[True] < 0.5 * moved[False]
