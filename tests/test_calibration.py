@@ -199,7 +199,8 @@ def test_histograms_and_means_are_gathered_over_all_pictures() -> None:
 
 def test_a_calibration_is_found_again_by_what_it_was_made_of(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=1000)
-    made = Seen({"a": histogram_of(values), "b": histogram_of(-values)}, {"a": np.arange(3.0), "c": np.ones(2)}, np.ones(7))
+    made = Seen({"a": histogram_of(values), "b": histogram_of(-values)}, {"a": np.arange(3.0), "c": np.ones(2)},
+                np.ones(7))
     calls: list[int] = []
 
     def make() -> Seen:

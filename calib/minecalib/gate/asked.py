@@ -52,6 +52,8 @@ def budget_of(args: Namespace, card: ModelCard) -> Budget:
 def exam_of(args: Namespace, card: ModelCard) -> Exam:
     """The labelled pictures. Raises MineHatError for what is wrong with them."""
     truths = read_split(args.gate, args.gate_split, card.classes, class_map(args.map))
-    if not truths:
-        raise MineHatError(f"--gate {args.gate}: no picture in its {args.gate_split} split.")
+    watched = card.classes.index(budget_of(args, card).watched)
+    if not any((~truth.ignored & (truth.labels == watched)).any() for truth in truths):
+        raise MineHatError(f"--gate {args.gate}: its {args.gate_split} split shows no {card.classes[watched]}, so its "
+                           "recall cannot be guarded. Give labelled pictures that do, or `--gate-class`.")
     return Exam(f"{args.gate} {args.gate_split}", truths, card)
