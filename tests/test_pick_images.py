@@ -10,22 +10,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from minecalib.footage import Film, Footage, find_footage, looks
+from bright_onnx import bright_onnx
+from films import even_film, scene
 from minecalib.images import find_pictures
-from minecalib.picked import write_pick
-from minecalib.picking import Different, choose, look_at
+from minecalib.picking.choice import choose
+from minecalib.picking.folder import sha256_of_set, write_pick
+from minecalib.picking.footage import find_footage, looks
+from minecalib.picking.looks import look_at
 from minehat.doors import run_door
 from minehat.errors import MineHatError
-from minehat.likeness import ALIKE
 from minehat.pictures import read_picture
 from pick_images import main
-
-
-def scene(seed: int, light: float = 110.0, height: int = 120, width: int = 160) -> np.ndarray:
-    """Soft random patches around a mean brightness, uint8 BGR."""
-    rng = np.random.default_rng(seed)
-    coarse = cv2.resize(rng.random((7, 9, 3)), (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.clip(coarse / coarse.mean() * light, 0, 255).astype(np.uint8)
 
 
 def folder_of(path: Path, frames: dict[str, np.ndarray]) -> Path:
@@ -35,54 +30,20 @@ def folder_of(path: Path, frames: dict[str, np.ndarray]) -> Path:
     return path
 
 
-def film_of(path: Path, seconds: int, fps: int = 4, codec: str = "mp4v") -> Path:
-    """Another scene every second, its frames a little brighter one by one."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), fps, (160, 120))
-    assert writer.isOpened()
-    for number in range(seconds * fps):
-        writer.write(scene(1000 + number // fps, 90 + number % fps))
-    writer.release()
-    return path
-
-
 def manifest(folder: Path) -> dict:
     return json.loads((folder / "manifest.json").read_text())
 
 
 def picked(*arguments: object, code: int = 0) -> dict:
-    words = [str(one) for one in arguments]
-    assert run_door(main, words) == code
-    return manifest(Path(words[words.index("-o") + 1]))
-
-
-def kept(frames: list[np.ndarray]) -> int:
-    different = Different(ALIKE)
-    for frame in frames:
-        different.add(look_at(frame, Footage(Path("x.jpg"), False), None))
-    return len(different.looks)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_the_same_picture_coded_again_shrunk_or_a_little_brighter_is_dropped(seed):
-    frame = scene(seed, height=240, width=320)
-    coded = cv2.imdecode(cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, 30])[1], cv2.IMREAD_COLOR)
-    small = cv2.resize(frame, (160, 120), interpolation=cv2.INTER_AREA)
-    brighter = np.clip(frame.astype(int) + 10, 0, 255).astype(np.uint8)
-    noisy = np.clip(frame + np.random.default_rng(seed).normal(0, 6, frame.shape), 0, 255).astype(np.uint8)
-    assert kept([frame, coded, small, brighter, noisy]) == 1
-    assert kept([frame, scene(seed + 100, height=240, width=320)]) == 2
-    assert kept([frame, (frame * 0.3).astype(np.uint8)]) == 2, "the same place in the dark is another picture"
-
-
-def test_black_frames_are_all_one_whatever_their_noise():
-    rng = np.random.default_rng(0)
-    assert kept([rng.integers(0, 6, (120, 160, 3), np.uint8) for _ in range(10)]) == 1
+    """The manifest of a run; the last path among the arguments is the folder that it makes."""
+    assert run_door(main, [str(one) for one in arguments]) == code
+    return manifest([one for one in arguments if isinstance(one, Path)][-1])
 
 
 def test_dark_and_bright_are_picked_among_many_of_middle_light(tmp_path):
     frames = {f"m{seed}.png": scene(seed, 88) for seed in range(40)}
     frames |= {"dark.png": scene(90, 10), "dim.png": scene(91, 40), "bright.png": scene(92, 180)}
-    told = picked(folder_of(tmp_path / "in", frames), "-o", tmp_path / "out", "--count", 8)
+    told = picked(folder_of(tmp_path / "in", frames), tmp_path / "out", "--count", 8)
     sources = {Path(entry["source"]).name for entry in told["pictures"]}
     assert len(told["pictures"]) == 8 and {"dark.png", "dim.png", "bright.png"} < sources
     for entry in told["pictures"]:
@@ -92,14 +53,14 @@ def test_dark_and_bright_are_picked_among_many_of_middle_light(tmp_path):
 def test_every_source_gets_its_share(tmp_path):
     many = folder_of(tmp_path / "many", {f"{seed}.jpg": scene(seed) for seed in range(30)})
     few = folder_of(tmp_path / "few", {f"{seed}.jpg": scene(200 + seed) for seed in range(3)})
-    told = picked(many, few, film_of(tmp_path / "c.mp4", 12), "-o", tmp_path / "out", "--count", 15)
+    told = picked(many, few, even_film(tmp_path / "c.mp4", 12), tmp_path / "out", "--count", 15)
     counts = [sum(name in entry["source"] for entry in told["pictures"]) for name in ("many", "few", "c.mp4")]
     assert counts == [6, 3, 6]
 
 
 def test_the_same_seed_gives_the_same_folder_and_another_one_another_choice(tmp_path):
     source = folder_of(tmp_path / "in", {f"{seed:02d}.jpg": scene(seed) for seed in range(40)})
-    once, again, other = (picked(source, "-o", tmp_path / name, "--count", 6, "--seed", seed)
+    once, again, other = (picked(source, tmp_path / name, "--count", 6, "--seed", seed)
                           for name, seed in (("a", 1), ("b", 1), ("c", 2)))
     assert once == again and once["pictures"] != other["pictures"]
     for name in os.listdir(tmp_path / "a"):
@@ -108,9 +69,9 @@ def test_the_same_seed_gives_the_same_folder_and_another_one_another_choice(tmp_
 
 def test_the_folder_is_what_quantize_reads_and_the_manifest_is_true(tmp_path):
     source = folder_of(tmp_path / "in" / "deep", {f"{seed}.jpg": scene(seed) for seed in range(9)})
-    film = film_of(tmp_path / "in" / "gate.mp4", 3)
+    film = even_film(tmp_path / "in" / "gate.mp4", 3)
     out = tmp_path / "made" / "out"
-    told = picked(tmp_path / "in", "-o", out)
+    told = picked(tmp_path / "in", out)
     found = find_pictures([out / "calib.txt"], ("helmet", "head"))
     assert [picture.path.name for picture in found] == [entry["file"] for entry in told["pictures"]]
     assert len(found) == 12 == told["different"] and told["seen"] == 12
@@ -121,34 +82,21 @@ def test_the_folder_is_what_quantize_reads_and_the_manifest_is_true(tmp_path):
         if entry["seconds"] is None:
             assert content == (source / Path(entry["source"]).name).read_bytes()
     assert [entry["seconds"] for entry in told["pictures"] if entry["source"] == str(film)] == [0, 1, 2]
+    assert told["sha256"] == sha256_of_set(told["pictures"]) != sha256_of_set(told["pictures"][1:])
+    assert told["sha256"] == sha256_of_set(told["pictures"][::-1])
     sheet = read_picture(out / "contact.jpg")
     assert sheet.std() > 20 and sheet.shape[0] % (108 + 16) == 0
-
-
-@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "mp4v"), ("a.avi", "MJPG"), ("a.mkv", "mp4v")])
-def test_a_frame_that_was_sought_is_the_one_that_decoding_gives(tmp_path, name, codec):
-    path = film_of(tmp_path / name, 60, codec=codec)
-    walked = {seconds: frame for _, seconds, frame in looks([Footage(path, True)], 0.25, {})}
-    assert len(walked) == 240
-    with Film(path) as film:
-        for wanted in (0.0, 0.5, 14.25, 30.1, 59.5):
-            seconds, frame = film.frame_from(wanted)
-            assert wanted <= seconds + 1e-4 < wanted + 0.25
-            np.testing.assert_array_equal(frame, walked[seconds])
-        assert film.frame_from(80.0) is None
-    sparse = [seconds for _, seconds, _ in looks([Footage(path, True)], 15, {})]
-    assert sparse == [0, 15, 30, 45]
 
 
 def test_broken_footage_is_named_and_the_rest_is_picked(tmp_path, capsys):
     source = folder_of(tmp_path / "in", {f"{seed}.jpg": scene(seed) for seed in range(4)})
     (source / "text.jpg").write_text("no picture")
     (source / "half.png").write_bytes(cv2.imencode(".png", scene(9))[1].tobytes()[:900])
-    (source / "cut.mp4").write_bytes(film_of(tmp_path / "whole.mp4", 4).read_bytes()[:2000])
+    (source / "cut.mp4").write_bytes(even_film(tmp_path / "whole.mp4", 4).read_bytes()[:2000])
     short = source / "short.avi"
-    whole = film_of(tmp_path / "whole.avi", 8, codec="MJPG").read_bytes()
+    whole = even_film(tmp_path / "whole.avi", 8, codec="mjpeg").read_bytes()
     short.write_bytes(whole[:len(whole) // 2])
-    told = picked(source, tmp_path / "absent", "-o", tmp_path / "out", code=3)
+    told = picked(source, tmp_path / "absent", tmp_path / "out", code=3)
     err = capsys.readouterr().err
     for name in ("text.jpg", "half.png", "cut.mp4", "short.avi", "absent"):
         assert err.count(f"passed over: {tmp_path}") == 5 and name in err
@@ -161,14 +109,14 @@ def test_broken_footage_is_named_and_the_rest_is_picked(tmp_path, capsys):
                                    ["--seed", "-1"]])
 def test_wrong_figures_end_with_2_and_name_the_flag(tmp_path, capsys, wrong):
     source = folder_of(tmp_path / "in", {"a.jpg": scene(0)})
-    assert run_door(main, [str(source), "-o", str(tmp_path / "out"), *wrong]) == 2
+    assert run_door(main, [str(source), str(tmp_path / "out"), *wrong]) == 2
     assert wrong[0] in capsys.readouterr().err and os.listdir(tmp_path) == ["in"]
 
 
 def test_nothing_usable_ends_with_2_and_nothing_is_made(tmp_path, capsys):
     (tmp_path / "a.jpg").write_text("no picture")
     (tmp_path / "empty").mkdir()
-    assert run_door(main, [str(tmp_path / "a.jpg"), str(tmp_path / "empty"), "-o", str(tmp_path / "out")]) == 2
+    assert run_door(main, [str(tmp_path / "a.jpg"), str(tmp_path / "empty"), str(tmp_path / "out")]) == 2
     assert "nothing to pick from" in capsys.readouterr().err
     assert sorted(os.listdir(tmp_path)) == ["a.jpg", "empty"]
 
@@ -176,34 +124,72 @@ def test_nothing_usable_ends_with_2_and_nothing_is_made(tmp_path, capsys):
 def test_a_folder_is_replaced_only_when_it_is_an_earlier_pick(tmp_path, capsys):
     source, out = folder_of(tmp_path / "in", {f"{seed}.jpg": scene(seed) for seed in range(9)}), tmp_path / "out"
     out.mkdir()
-    assert len(picked(source, "-o", out, "--count", 8)["pictures"]) == 8
-    assert len(picked(source, "-o", out, "--count", 2)["pictures"]) == 2
+    assert len(picked(source, out, "--count", 8)["pictures"]) == 8
+    assert len(picked(source, out, "--count", 2)["pictures"]) == 2
     assert len(list(out.glob("*.jpg"))) == 3, "two pictures and the sheet; nothing of the earlier pick"
     assert sorted(os.listdir(tmp_path)) == ["in", "out"]
-    assert run_door(main, [str(out), "-o", str(out)]) == 2 and "would be replaced" in capsys.readouterr().err
+    assert run_door(main, [str(out), str(out)]) == 2 and "would be replaced" in capsys.readouterr().err
     (out / "mine.txt").write_text("mine")
     before = sorted(os.listdir(out))
-    assert run_door(main, [str(source), "-o", str(out)]) == 2 and "Name a new" in capsys.readouterr().err
+    assert run_door(main, [str(source), str(out)]) == 2 and "Name a new" in capsys.readouterr().err
     assert sorted(os.listdir(out)) == before
-    assert run_door(main, [str(source), "-o", str(source / "0.jpg")]) == 2
+
+
+@pytest.mark.parametrize(("words", "told"), [
+    (["in"], "only in was named"), (["in", "in/0.jpg"], "in/0.jpg is a file"),
+    (["in", "gate.mp4"], "gate.mp4 is named"), (["in", "in"], "would be replaced"),
+    (["in/0.jpg", "in"], "would be replaced"), (["in", "."], "would be replaced"),
+    (["in", "other"], "holds other things"), (["in", "out", "--card", "card.json"], "--model"),
+    (["in", "out", "--model", "absent.onnx"], "absent.onnx")])
+def test_a_mistake_in_what_was_typed_ends_with_2_and_changes_nothing(tmp_path, capsys, monkeypatch, words, told):
+    folder_of(tmp_path / "in", {"0.jpg": scene(0)})
+    folder_of(tmp_path / "other", {"1.jpg": scene(1)})
+    monkeypatch.chdir(tmp_path)
+    assert run_door(main, words) == 2
+    assert told in capsys.readouterr().err
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")) == ["in", "in/0.jpg", "other",
+                                                                                       "other/1.jpg"]
+
+
+def test_a_pick_may_lie_in_the_folder_that_it_is_picked_from(tmp_path):
+    source = folder_of(tmp_path / "in", {f"{seed}.jpg": scene(seed) for seed in range(9)})
+    assert picked(source, source / "pick") == picked(source, source / "pick")
+    assert manifest(source / "pick")["seen"] == 9
+
+
+def test_with_a_model_the_manifest_and_the_table_tell_what_is_in_the_pictures(tmp_path, capsys):
+    """Of thirty dark frames two have a bright blue corner, which the model takes for a bare head."""
+    frames = {f"{seed:02d}.png": scene(seed, 20, 96, 96) for seed in range(30)}
+    for seed in (7, 19):
+        frames[f"{seed:02d}.png"][:32, :32] = 255, 0, 0
+    source, model = folder_of(tmp_path / "in", frames), bright_onnx(tmp_path / "bright.onnx")
+    told = picked(source, "--model", model, tmp_path / "out", "--count", 10)
+    heads = [entry for entry in told["pictures"] if entry["found"]["head"]]
+    assert sorted(Path(entry["source"]).name for entry in heads) == ["07.png", "19.png"]
+    assert all(entry["content"] in ("empty", "few", "unsure") and entry["doubtful"] >= 0 for entry in told["pictures"])
+    assert told["model"] == {"file": str(model), "sha256": hashlib.sha256(model.read_bytes()).hexdigest()}
+    table = [line.split() for line in capsys.readouterr().err.splitlines()]
+    header, row = (next(line for line in table if line and start in line[0]) for start in ("picked", "/in"))
+    assert row[header.index("few")] == str(sum(entry["content"] == "few" for entry in told["pictures"]))
+    assert "content" not in picked(source, tmp_path / "plain", "--count", 6)["pictures"][0]
 
 
 def test_what_breaks_while_writing_leaves_the_earlier_pick_alone(tmp_path):
     source, out = folder_of(tmp_path / "in", {f"{seed}.jpg": scene(seed) for seed in range(9)}), tmp_path / "out"
-    before = picked(source, "-o", out)
+    before = picked(source, out)
     found = find_footage([source], {})
     chosen = choose([look_at(frame, one, seconds) for one, seconds, frame in looks(found, 1.0, {})], 5, 0)
     for one in found:
         one.path.unlink()
     failed: dict[str, str] = {}
     with pytest.raises(MineHatError, match="second time"):
-        write_pick(out, chosen, {}, failed)
+        write_pick(out, chosen, {}, 1.0, failed)
     assert len(failed) == 5 and manifest(out) == before and sorted(os.listdir(tmp_path)) == ["in", "out"]
 
 
 def test_real_mine_frames_give_a_spread_pick(real_data, tmp_path):
     clip = real_data / "clips" / "intel_worker_zone_preview.mp4"
-    told = picked(real_data / "mine_frames", clip, "-o", tmp_path / "out", "--count", 24)
+    told = picked(real_data / "mine_frames", clip, tmp_path / "out", "--count", 24)
     light = [entry["brightness"] for entry in told["pictures"]]
     assert len(light) == 24 and min(light) < 64 and max(light) > 96
-    assert sum("clips" in entry["source"] for entry in told["pictures"]) == 4
+    assert sum("clips" in entry["source"] for entry in told["pictures"]) in (4, 5)

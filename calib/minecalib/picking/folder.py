@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -13,82 +14,73 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 from minehat.errors import MineHatError
 from minehat.files import ready_folder, sha256_of, write_whole
-from minehat.letterbox import letterbox
-from minehat.pictures import write_picture
+from minehat.pictures import SUFFIXES, write_picture
 from minehat.progress import bar
 
-from .footage import Failed, Footage, Frame, frames_at
-from .picking import Look, look_at
+from .container import Frame
+from .footage import VIDEO_SUFFIXES, Failed, frames_at
+from .looks import Look, look_at
+from .sheet import MOST_SHOWN, contact_sheet, thumbnail
 
 LIST, MANIFEST, SHEET = "calib.txt", "manifest.json", "contact.jpg"
 MADE_BY = "calib/pick_images.py"
 QUALITY = 95  # of frames of videos, as JPEG; pictures are copied byte for byte
-CELL, CAPTION = (192, 108), 16  # pixels of a picture on the sheet, width and height, and of the line under it
-MOST_SHOWN = 1000
 
 
-def check_free(folder: Path, found: Sequence[Footage]) -> None:
-    """Raise MineHatError unless the folder is absent, empty or an earlier pick, beside which we can write."""
+def check_free(folder: Path, places: Sequence[str | Path]) -> None:
+    """Raise MineHatError unless the folder is absent, empty or an earlier pick, and none of the places of footage."""
     final = folder.resolve()
+    if fault := _fault(folder, final, places):
+        raise MineHatError(f"{folder} {fault}. Name a new or an empty folder last: `pick_images.py FOOTAGE... OUT`.")
     ready_folder(final.parent)
-    if not final.exists():
-        return
-    if not final.is_dir():
-        raise MineHatError(f"-o {folder} is a file. Name a folder.")
-    inside = [one for one in found if final in one.path.resolve().parents]
-    if inside:
-        raise MineHatError(f"-o {folder} holds footage to pick from ({inside[0].path}) and would be replaced. "
-                           "Name another folder.")
-    names = set(os.listdir(final))
-    if names and not names <= _names_of_pick(final):
-        raise MineHatError(f"-o {folder} holds other things than an earlier pick. Name a new or an empty folder.")
 
 
-def write_pick(folder: Path, chosen: Sequence[Look], about: dict[str, Any], failed: Failed) -> int:
+def write_pick(folder: Path, chosen: Sequence[Look], about: dict[str, Any], every: float, failed: Failed) -> int:
     """Write the chosen frames and what belongs to them; how many there are. `about` goes into the manifest.
 
-    Raises MineHatError, and leaves the folder as it was, where none can be read.
+    every: as the footage was looked at. Raises MineHatError, and leaves the folder as it was, where none can be read.
     """
     with _replaced_whole(folder) as scratch:
-        entries, thumbs = [], []
+        entries, thumbnails = [], []
         shown = -(-len(chosen) // MOST_SHOWN)  # every so many-th is on the sheet
-        for look, frame in bar(_read_again(chosen, failed), total=len(chosen), label="writing"):
+        for look, frame in bar(_read_again(chosen, every, failed), total=len(chosen), label="writing"):
             number = len(entries) + 1
             entries.append(_written(scratch, number, look, frame))
             if number % shown == 0:
-                thumbs.append((letterbox(frame, CELL[1], CELL[0], pad=40)[0],
-                               f"{number:04d}  light {look.brightness:.0f}"))
+                thumbnails.append(thumbnail(number, look, frame))
         if not entries:
             raise MineHatError("none of the chosen frames could be read a second time, so nothing is written.")
-        write_picture(scratch / SHEET, contact_sheet(thumbs))
+        write_picture(scratch / SHEET, contact_sheet(thumbnails))
         write_whole(scratch / LIST, "".join(f"{entry['file']}\n" for entry in entries))
-        write_whole(scratch / MANIFEST, json.dumps({"made_by": MADE_BY, **about, "failed": failed,
-                                                    "pictures": entries}, indent=1) + "\n")
+        told = {"made_by": MADE_BY, **about, "sha256": sha256_of_set(entries), "failed": failed, "pictures": entries}
+        write_whole(scratch / MANIFEST, json.dumps(told, indent=1) + "\n")
     return len(entries)
 
 
-def contact_sheet(thumbs: Sequence[tuple[Frame, str]]) -> Frame:
-    """Thumbnails (uint8 [108, 192, 3] BGR) with a line under each, in rows about as wide as the sheet is high."""
-    width, height = CELL[0], CELL[1] + CAPTION
-    columns = max(1, round((1.6 * len(thumbs) * height / width) ** 0.5))
-    sheet = np.zeros((-(-len(thumbs) // columns) * height, columns * width, 3), np.uint8)
-    for place, (thumb, caption) in enumerate(thumbs):
-        y, x = place // columns * height, place % columns * width
-        sheet[y:y + CELL[1], x:x + width] = thumb
-        cv2.putText(sheet, caption, (x + 4, y + height - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (210, 210, 210), 1,
-                    cv2.LINE_AA)
-    return sheet
+def sha256_of_set(entries: Sequence[dict[str, Any]]) -> str:
+    """Of the pictures' own SHA-256, in hex and sorted, one after the other: whatever their order and names."""
+    return hashlib.sha256("".join(sorted(entry["sha256"] for entry in entries)).encode()).hexdigest()
 
 
-def _read_again(chosen: Sequence[Look], failed: Failed) -> Iterator[tuple[Look, Frame]]:
+def _fault(folder: Path, final: Path, places: Sequence[str | Path]) -> str:
+    if final.exists() and not final.is_dir():
+        return "is a file, and what comes last is the folder to make"
+    if folder.suffix.lower() in SUFFIXES | VIDEO_SUFFIXES:
+        return "is named like footage, and what comes last is the folder to make"
+    if any(final in (place.resolve(), *place.resolve().parents) for place in map(Path, places)):
+        return "is the folder to make, and is or holds footage, which would be replaced"
+    if final.exists() and not set(os.listdir(final)) <= _names_of_pick(final):
+        return "holds other things than an earlier pick"
+    return ""
+
+
+def _read_again(chosen: Sequence[Look], every: float, failed: Failed) -> Iterator[tuple[Look, Frame]]:
     for footage, group in groupby(chosen, key=lambda look: look.footage):
         looks = list(group)
         # not strict: a video may have become shorter since it was looked at
-        yield from zip(looks, frames_at(footage, [look.seconds for look in looks], failed), strict=False)
+        yield from zip(looks, frames_at(footage, [look.seconds for look in looks], every, failed), strict=False)
 
 
 def _written(folder: Path, number: int, look: Look, frame: Frame) -> dict[str, Any]:
@@ -99,8 +91,11 @@ def _written(folder: Path, number: int, look: Look, frame: Frame) -> dict[str, A
     else:
         write_whole(path, look.footage.path.read_bytes())
     now = look_at(frame, look.footage, look.seconds)
-    return {"file": path.name, "source": str(look.footage.path), "seconds": look.seconds,
+    told = {"file": path.name, "source": str(look.footage.path), "seconds": look.seconds,
             "brightness": round(now.brightness, 2), "dhash": now.dhash, "sha256": sha256_of(path)}
+    if look.content is None:
+        return told
+    return told | {"content": look.content.kind, "found": look.content.counts, "doubtful": look.content.doubtful}
 
 
 def _name(number: int, look: Look) -> str:
