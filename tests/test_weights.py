@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
-from minecalib.forms.qdq import channel_scales, integers, shift_bias
+from minecalib.forms.qdq import add_pair, channel_scales, integers, shift_bias, signed_grid
 from minecalib.graph import Wiring
 from minecalib.ranges.histograms import exposed
 from minecalib.running import session_of
 from minecalib.weights.bias import corrected_bias
+from minecalib.weights.equalise import betweens, equalised, factors_of, greatest_of
 from numpy.lib.stride_tricks import sliding_window_view
 from onnx import TensorProto, helper, numpy_helper
 
@@ -104,3 +107,67 @@ def test_a_network_of_rounded_weights_keeps_its_means_on_other_pictures() -> Non
         (found,) = means_of(wiring, ["x6"], pictures(seed=1))
         moved[corrected] = np.abs(found - wanted).mean()
     assert moved[True] < 0.5 * moved[False]
+
+
+def walk(label: str) -> Iterator[tuple[Path, np.ndarray]]:
+    return ((Path(f"{row}.png"), picture) for row, picture in enumerate(pictures(seed=0)))
+
+
+def lopsided(depth: int = 4) -> Wiring:
+    """A chain in which one channel is 1000 times too large, and the next convolution makes up for it."""
+    wiring = chain(depth)
+    for name, rows in (("w1", np.s_[5]), ("b1", np.s_[5]), ("w2", np.s_[:, 5])):
+        values = wiring.array(name).copy()
+        values[rows] *= 0.001 if name == "w2" else 1000
+        wiring.set_array(name, values)
+    return wiring
+
+
+def answers(wiring: Wiring) -> np.ndarray:
+    session = session_of(wiring.model)
+    return np.concatenate([session.run(None, {wiring.input: picture})[0] for picture in pictures(seed=1)])
+
+
+def rounded(wiring: Wiring) -> Wiring:
+    """With every convolution's input on 255 steps that hold all of it."""
+    names = [node.input[0] for node in wiring.convolutions[1:]]
+    greatest = greatest_of(wiring.model, names, walk)
+    for name in names:
+        add_pair(wiring, name, signed_grid(greatest[name].max()), wiring.consumers[name])
+    wiring.finish()
+    return wiring
+
+
+def test_equalised_channels_are_of_one_size_and_the_answer_stays() -> None:
+    wiring = lopsided()
+    better = Wiring(equalised(wiring.model, walk))
+    names = [one.tensor for one in betweens(wiring)]
+    assert names == ["x1", "x2", "x3"]
+    for sizes in greatest_of(better.model, names, walk).values():
+        np.testing.assert_allclose(sizes, sizes[0], rtol=1e-4)
+    np.testing.assert_allclose(answers(better), answers(wiring), rtol=1e-4, atol=1e-5)
+
+
+def test_equalising_mends_what_one_huge_channel_does_to_int8() -> None:
+    wanted = answers(chain(depth=4))
+    errors = {name: np.abs(answers(rounded(Wiring(model))) - wanted).mean()
+              for name, model in (("sound", chain(depth=4).model), ("lopsided", lopsided().model),
+                                  ("equalised", equalised(lopsided().model, walk)))}
+    assert errors["lopsided"] > 10 * errors["sound"]
+    assert errors["equalised"] < 1.5 * errors["sound"]
+
+
+def test_what_others_read_or_share_is_not_equalised() -> None:
+    wiring = chain(depth=4)
+    wiring.add("Add", ["x1", "x2"], "sum")
+    wiring.graph.output.append(helper.make_empty_tensor_value_info("sum"))
+    wiring.refresh()
+    assert [one.tensor for one in betweens(wiring)] == ["x3"]
+    wiring.convolutions[1].input[2] = "b2"
+    wiring.refresh()
+    assert not list(betweens(wiring))
+
+
+def test_a_channel_that_was_never_heard_stays_as_it_is() -> None:
+    np.testing.assert_allclose(factors_of(np.array([2.0, 0.0, 8.0])), [0.5, 1.0, 2.0])
+    np.testing.assert_array_equal(factors_of(np.zeros(3)), np.ones(3))
