@@ -26,11 +26,12 @@ from minecalib.gate.exam import Exam
 from minecalib.gate.gate import Gate
 from minecalib.gate.told import print_trial
 from minecalib.images import Picture, Squares, find_pictures, sample
-from minecalib.lowering import FORMS, PRECISIONS, Job, Lowered, Wish, names_of, open_job, walk_over
+from minecalib.lowering import FORMS, PRECISIONS, Job, Wish, names_of, open_job, walk_over
 from minecalib.parent import Parent, open_parent
 from minecalib.ranges import METHODS, Clipping
 from minecalib.ranges.cache import default_folder
-from minecalib.ranges.domain import Gap, gap
+from minecalib.ranges.domain import gap
+from minecalib.report import Elsewhere, Outcome, ready_report, write_report
 from minecalib.told import file_told
 from minecalib.written import write_lowered
 from minehat.doors import DONE, SOME_FAILED, run_door
@@ -65,6 +66,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--site", action="append", default=[], metavar="FOLDER|LIST.txt",
                         help="unlabelled pictures of where it will run: told whether they fill the ranges")
     parser.add_argument("--card", type=Path, metavar="CARD.json", help="card of a model that carries none")
+    parser.add_argument("--report", type=Path, metavar="FILE.html",
+                        help="a page about it: accuracy, drift of layers, ranges, pictures whose decision changed; "
+                             "written even where the gate refuses")
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.onnx", help="the file to write")
     add_arguments(parser)
     return parser
@@ -80,13 +84,19 @@ def main(argv: Sequence[str]) -> int:
     began = time.monotonic()
     exam = exam_of(args, parent.card) if args.gate else None
     job = open_job(parent, wish, _calibration(args, parent, exam), None if args.cache == "none" else Path(args.cache))
-    lowered = _through_gate(args, job, exam) if exam else job.lowered()
-    for seen_elsewhere in _gaps(args, job, lowered, exam):
-        say(seen_elsewhere.told)
-    made = write_lowered(lowered, job, args.out)
+    outcome = _through_gate(args, job, exam) if exam else Outcome(job.lowered())
+    elsewhere = _elsewhere(args, job, outcome, exam)
+    for other in elsewhere:
+        say(other.gap.told)
     for reason in job.squares.failed.values():
         say(f"passed over: {reason}")
-    say(f"{file_told(args.out, job, lowered, made)}\n{'time':<15} {time.monotonic() - began:.0f} s")
+    if outcome.refusal is None:
+        made = write_lowered(outcome.lowered, job, args.out)
+        say(f"{file_told(args.out, job, outcome.lowered, made)}\n{'time':<15} {time.monotonic() - began:.0f} s")
+    if args.report:
+        write_report(args.report, job, outcome, elsewhere, args.out)
+    if outcome.refusal:
+        raise outcome.refusal
     return SOME_FAILED if job.squares.failed else DONE
 
 
@@ -101,28 +111,34 @@ def _calibration(args: argparse.Namespace, parent: Parent, exam: Exam | None) ->
     return squares
 
 
-def _through_gate(args: argparse.Namespace, job: Job, exam: Exam) -> Lowered:
+def _through_gate(args: argparse.Namespace, job: Job, exam: Exam) -> Outcome:
     with tempfile.TemporaryDirectory() as scratch:
         gate = Gate(job, exam, budget_of(args, job.parent.card), args.max_cost, args.rendered, Path(scratch))
+        trial = gate.trial  # what cannot be examined is no refusal
         try:
-            return gate.pass_through()
+            return Outcome(gate.pass_through(), trial)
+        except MineHatError as exc:
+            if not trial.tried:
+                raise
+            return Outcome(job.lowered(), trial, exc)
         finally:
-            if gate.trial.tried:
-                print_trial(gate.trial, names_of(job))
+            if trial.tried:
+                print_trial(trial, names_of(job))
 
 
-def _gaps(args: argparse.Namespace, job: Job, lowered: Lowered, exam: Exam | None) -> list[Gap]:
+def _elsewhere(args: argparse.Namespace, job: Job, outcome: Outcome, exam: Exam | None) -> list[Elsewhere]:
     """How pictures that were not calibrated on fill the ranges."""
+    placement, seen = outcome.lowered.placement, job.seen
+    if placement is None or seen is None:
+        return []
     others: dict[str, list[Picture]] = {}
     if args.site:
         others["the site"] = find_pictures(args.site, job.parent.card.classes)
     if exam:
         others[exam.name] = [Picture(truth.path, truth.read) for truth in exam.truths]
-    if lowered.placement is None or job.seen is None:
-        return []
     walked = {name: walk_over(job.parent, Squares(spread(pictures, COMPARED), job.parent.card))
               for name, pictures in others.items()}
-    return [gap(name, lowered.placement, job.seen, seen) for name, seen in walked.items()]
+    return [Elsewhere(gap(name, placement, seen, found), found) for name, found in walked.items()]
 
 
 def _check(args: argparse.Namespace, wish: Wish, parent: Parent) -> None:
@@ -134,6 +150,8 @@ def _check(args: argparse.Namespace, wish: Wish, parent: Parent) -> None:
         raise MineHatError(f"-o {args.out} is the model itself. Name another file.")
     if args.limit is not None and args.limit < 1:
         raise MineHatError(f"--limit {args.limit}: give 1 or more.")
+    if args.report:
+        ready_report(args.report)
 
 
 if __name__ == "__main__":
