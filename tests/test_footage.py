@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from pathlib import Path
 
 import cv2
@@ -11,8 +12,10 @@ import pytest
 from films import even_film, film_of, scene
 from minecalib.picking.film import Film
 from minecalib.picking.footage import Footage, find_footage, frames_at, looks, spacing
+from minehat.errors import MineHatError
 
-KINDS = [("a.mp4", "mpeg4"), ("a.avi", "mpeg4"), ("a.mkv", "mpeg4"), ("a.ts", "mpeg4"), ("a.avi", "mjpeg")]
+KINDS = [("a.mp4", "libx264"), ("a.mp4", "mpeg4"), ("a.avi", "mpeg4"), ("a.mkv", "mpeg4"), ("a.ts", "mpeg4"),
+         ("a.avi", "mjpeg")]
 
 
 def looked(path: Path, every: float) -> dict[float, np.ndarray]:
@@ -142,6 +145,32 @@ def test_what_cannot_be_opened_is_named_and_the_rest_is_found(tmp_path):
     found = find_footage([tmp_path, tmp_path / "absent"], failed)
     assert [one.path.name for one in found] == ["good.mp4"] and found[0].length == pytest.approx(2)
     assert sorted(Path(one).name for one in failed) == ["absent", "cut.mp4", "text.mp4"]
+
+
+def test_a_video_may_have_any_name(tmp_path):
+    places = [even_film(tmp_path / "a.mp4", 2).rename(tmp_path / name)
+              for name in ("cam:1.mp4", "ü 坑.mp4", "%03d.mp4")]
+    failed: dict[str, str] = {}
+    assert len(list(looks(find_footage([tmp_path], failed), 1.0, failed))) == 2 * len(places) and not failed
+
+
+def test_a_film_with_no_good_frame_is_named(tmp_path):
+    path = even_film(tmp_path / "a.mkv", 10, keys=2)
+    content = path.read_bytes()
+    start = content.index(b"\x1f\x43\xb6\x75") + 100  # inside the first cluster
+    path.write_bytes(content[:start] + bytes(len(content) - start))
+    failed: dict[str, str] = {}
+    shots = list(looks(find_footage([path], failed), 1.0, failed))
+    assert not shots and list(failed) == [str(path)]
+
+
+def test_without_pyav_videos_end_with_what_to_install_and_pictures_are_read(tmp_path, monkeypatch):
+    film = even_film(tmp_path / "a.mp4", 2)
+    assert cv2.imwrite(str(tmp_path / "a.png"), scene(1))
+    monkeypatch.setitem(sys.modules, "av", None)
+    assert len(list(looks(find_footage([tmp_path / "a.png"], {}), 1.0, {}))) == 1
+    with pytest.raises(MineHatError, match="pip install av"):
+        find_footage([film], {})
 
 
 @pytest.mark.parametrize(("hours", "wanted", "most"), [(0.1, 200, 361), (1, 200, 2001), (10, 200, 2001),

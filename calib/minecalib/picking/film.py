@@ -25,7 +25,7 @@ class Film:
         self.by_keys = keys_suffice(self._path, self._every)
         self._container = opened(self._path)
         self.length = promised(self._container)  # seconds; 0 where it does not say
-        self.decoded = 0  # frames
+        self.decoded = 0  # frames that came out sound
         self._stream = self._container.streams.video[0]
         self._stream.thread_type = "NONE" if self.by_keys else "AUTO"  # one frame alone needs no team
         self._start = float((self._stream.start_time or 0) * self._stream.time_base)
@@ -45,11 +45,13 @@ class Film:
         return self._key_shots(wanted) if self.by_keys else self._all_shots(wanted)
 
     def check_whole(self) -> None:
-        """After the last shot: raise MineHatError where the video ends before the length that it promised."""
+        """After the last shot: raise MineHatError where no frame was good, or the video ends before its length."""
+        if not self.decoded:
+            raise MineHatError(f"{self._path} holds no frame that can be decoded. The file is damaged.")
         while self._reached < self.length and self._next_key() is not None:
             pass
-        if self._reached < 0 or self.length - self._reached > max(2.0, 0.02 * self.length):
-            raise MineHatError(f"{self._path} ends early: {max(0.0, self._reached):.1f} s could be read of "
+        if self.length - self._reached > max(2.0, 0.02 * self.length):
+            raise MineHatError(f"{self._path} ends early: {self._reached:.1f} s could be read of "
                                f"{self.length:.1f} s. The file is damaged or cut short.")
 
     def _key_shots(self, wanted: Iterable[float]) -> Iterator[Shot]:
@@ -116,10 +118,10 @@ class Film:
     def _decoded_alone(self, packet: Any) -> Frame | None:
         """A key frame's picture; None where it is damaged."""
         codec = self._stream.codec_context
-        frames = _decoded(codec, packet) or _decoded(codec, None)
+        frames = [frame for frame in _decoded(codec, packet) or _decoded(codec, None) if not frame.is_corrupt]
         codec.flush_buffers()
         self.decoded += len(frames)
-        return upright(frames[0]) if frames and not frames[0].is_corrupt else None
+        return upright(frames[0]) if frames else None
 
     def _all_shots(self, wanted: Iterable[float]) -> Iterator[Shot]:
         moments = iter(wanted)
