@@ -75,8 +75,9 @@ def main(argv: Sequence[str]) -> int:
     say(f"{seen} frames seen{_spaced(found, every)}, {different.kept} of them different, {written} picked\n\n"
         f"{spread_table(chosen)}\n\n"
         f"Look at {out / SHEET}. Next: python calib/quantize.py MODEL --images {out / LIST} -o OUT")
-    if written < FEWEST:
-        say(f"quantize.py wants at least {FEWEST}: give more footage, a smaller --every or a smaller --alike.")
+    if written < args.count:
+        too_few = f", and than the {FEWEST} that quantize.py wants" if written < FEWEST else ""
+        say(f"Fewer than --count {args.count}{too_few}: give more footage, a smaller --every or a smaller --alike.")
     return SOME_FAILED if failed else DONE
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from bright_onnx import bright_onnx
-from films import even_film, scene
+from films import even_film, film_of, scene
 from minecalib.images import find_pictures
 from minecalib.picking.choice import choose
 from minecalib.picking.folder import sha256_of_set, write_pick
@@ -98,6 +99,7 @@ def test_broken_footage_is_named_and_the_rest_is_picked(tmp_path, capsys):
     short.write_bytes(whole[:len(whole) // 2])
     told = picked(source, tmp_path / "absent", tmp_path / "out", code=3)
     err = capsys.readouterr().err
+    assert "Fewer than --count 200: give more footage" in err
     for name in ("text.jpg", "half.png", "cut.mp4", "short.avi", "absent"):
         assert err.count(f"passed over: {tmp_path}") == 5 and name in err
     assert len(told["failed"]) == 5
@@ -185,6 +187,15 @@ def test_what_breaks_while_writing_leaves_the_earlier_pick_alone(tmp_path):
     with pytest.raises(MineHatError, match="second time"):
         write_pick(out, chosen, {}, 1.0, failed)
     assert len(failed) == 5 and manifest(out) == before and sorted(os.listdir(tmp_path)) == ["in", "out"]
+
+
+def test_ten_hours_are_looked_at_in_as_many_places_as_are_wanted_and_none_of_them_is_left_out(tmp_path):
+    frames = [scene(seed, height=48, width=64) for seed in range(3600)]
+    film = film_of(tmp_path / "a.mkv", frames, [10.0 * number for number in range(3600)], keys=3)
+    told = picked(film, tmp_path / "out", "--count", 30)
+    hours = Counter(int(entry["seconds"] // 3600) for entry in told["pictures"])
+    assert told["every"] == 36 and 990 <= told["seen"] <= 1000 and len(told["pictures"]) == 30
+    assert set(hours) == set(range(10)) and max(hours.values()) <= 6
 
 
 def test_real_mine_frames_give_a_spread_pick(real_data, tmp_path):
