@@ -58,7 +58,11 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--attention", action="store_true",
                         help="round the inputs of attention's products too (TensorRT's form; the CPU's always does)")
     parser.add_argument("--no-bias-correction", action="store_true",
-                        help="leave biases alone; otherwise they make up for what rounded weights do to the mean")
+                        help="leave biases alone; otherwise they make up for what rounding does to mean outputs, and "
+                             "to the scores of what is seen")
+    parser.add_argument("--no-equalise", action="store_true",
+                        help="leave the channels between convolutions as they are; otherwise they are brought to one "
+                             "size, so that one scale serves them all")
     parser.add_argument("--cache", default=str(default_folder()), metavar="FOLDER|none",
                         help="where calibrations are kept, by the hashes of model and pictures (%(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="calibrate on N of the pictures, drawn at random (all)")
@@ -77,7 +81,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     args = arguments().parse_args(argv)
     wish = Wish(args.precision, args.form, Clipping(args.method, args.percentile), args.attention,
-                not args.no_bias_correction)
+                not args.no_bias_correction, not args.no_equalise)
     parent = open_parent(args.model, args.card)
     _check(args, wish, parent)
     ready_file(args.out)

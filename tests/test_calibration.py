@@ -200,7 +200,7 @@ def test_histograms_and_means_are_gathered_over_all_pictures() -> None:
 def test_a_calibration_is_found_again_by_what_it_was_made_of(tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=1000)
     made = Seen({"a": histogram_of(values), "b": histogram_of(-values)}, {"a": np.arange(3.0), "c": np.ones(2)},
-                np.ones(7))
+                np.ones(7), {"d": np.ones(4)})
     calls: list[int] = []
 
     def make() -> Seen:
@@ -213,7 +213,9 @@ def test_a_calibration_is_found_again_by_what_it_was_made_of(tmp_path: Path) -> 
     assert (again.histograms["b"].counts == made.histograms["b"].counts).all()
     assert again.histograms["b"].low == made.histograms["b"].low
     assert [list(value) for value in again.means.values()] == [[0, 1, 2], [1, 1]] and again.pictures == 7
+    assert list(again.greatest["d"]) == [1, 1, 1, 1]
     path.write_bytes(path.read_bytes()[:200])
     assert cached("k", tmp_path, make)[1] is None and len(calls) == 2
     assert cached("other", tmp_path, make)[1] is None and cached("k", None, make)[1] is None
-    assert len({key_of_run(*key) for key in ["abc", "xbc", "axc", "abx"]}) == 4
+    keys = [key_of_run(*key, equalise) for key in ("abc", "xbc", "axc", "abx") for equalise in (True, False)]
+    assert len(set(keys)) == 8

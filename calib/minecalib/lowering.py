@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
 from minehat.errors import MineHatError
 from onnx import ModelProto
 
@@ -19,7 +21,10 @@ from .placement import Layer, Placement
 from .ranges import Clipping, Histogram, Seen, gather, symmetric, two_sided
 from .ranges.cache import cached, key_of_run
 from .running import rounds_halves
+from .weights.equalise import betweens, greatest_of
+from .weights.objects import Objects, move_biases, objects_of
 
+Array = npt.NDArray[Any]
 PRECISIONS = ("fp16", "int8", "int8+fp16")
 FORMS = {"tensorrt": tensorrt_form, "cpu": cpu_form}
 BY_THE_GATE = "lifted: INT8 costs accuracy there"
@@ -35,6 +40,7 @@ class Wish:
     clipping: Clipping = field(default_factory=Clipping)
     attention: bool = False  # TensorRT's form: round the inputs of attention's products too
     correct_bias: bool = True
+    equalise: bool = True  # channels between convolutions brought to one size beforehand
 
     def __post_init__(self) -> None:
         if self.form == "cpu" and self.precision != "int8":
@@ -72,6 +78,7 @@ class Job:
     squares: Squares  # the calibration pictures; there may be none for plain FP16, and for a fine-tuned parent
     seen: Seen | None  # None without pictures
     kept: Path | None = None  # the file that `seen` was read from
+    objects: Objects | None = None  # that biases make up for; None where nothing does
 
     def layers(self) -> list[Layer]:
         """What can be lifted from INT8, in the order of the graph."""
@@ -81,44 +88,58 @@ class Job:
 
     def lowered(self, lifted: Collection[str] = ()) -> Lowered:
         """The model as wished, the layers named in `lifted` not in INT8."""
-        return lower(self.parent, self.wish, self.seen, lifted)
+        return lower(self.parent, self.wish, self.seen, lifted, self.objects)
 
 
 def open_job(parent: Parent, wish: Wish, squares: Squares, cache: Path | None) -> Job:
     """Calibrate, or find what was calibrated before. The pictures are surveyed already.
 
-    cache: the folder of kept calibrations, None for none.
+    cache: the folder of kept calibrations, None for none. The job's parent has its channels equalised, where wished.
     """
     if not squares.pictures:
         return Job(parent, wish, squares, None)
-    key = key_of_run(parent.sha256, squares.sha256, parent.card.to_json())
-    return Job(parent, wish, squares, *cached(key, cache, lambda: walk_over(parent, squares)))
+    free = wish.is_int8 and not parent.fine_tuned_for
+    equalise = wish.equalise and free
+    key = key_of_run(parent.sha256, squares.sha256, parent.card.to_json(), equalise)
+    seen, kept = cached(key, cache, lambda: walk_over(parent, squares, equalise))
+    parent = parent.equalised(seen.greatest)
+    objects = objects_of(parent.model, parent.card, squares) if wish.correct_bias and free else None
+    return Job(parent, wish, squares, seen, kept, objects)
 
 
-def walk_over(parent: Parent, squares: Squares) -> Seen:
-    """What all activations are on the pictures, for both forms and FP16."""
+def walk_over(parent: Parent, squares: Squares, equalise: bool = False) -> Seen:
+    """What all activations are on the pictures, for both forms and FP16; after equalising, where wished."""
+    greatest: dict[str, Array] = {}
+    if equalise:
+        greatest = greatest_of(parent.model, [one.tensor for one in betweens(parent.wiring())], squares.walk)
+        parent = parent.equalised(greatest)
     wiring = parent.wiring()
     floats = wiring.float_tensors()
     names = [name for node in wiring.body for name in node.output if name in floats]
     averaged = list(dict.fromkeys(node.input[0] for node in wiring.convolutions))
-    return gather(wiring.model, names, averaged, squares.walk)
+    return replace(gather(wiring.model, names, averaged, squares.walk), greatest=greatest)
 
 
-def lower(parent: Parent, wish: Wish, seen: Seen | None, lifted: Collection[str] = ()) -> Lowered:
+def lower(parent: Parent, wish: Wish, seen: Seen | None, lifted: Collection[str] = (),
+          objects: Objects | None = None) -> Lowered:
     """The parent as `wish` says, the layers named in `lifted` not in INT8.
 
-    seen: of the calibration pictures; None for plain FP16 without any, and for a parent that was fine-tuned.
-    Raises MineHatError where FP16 cannot hold a weight or an activation.
+    seen: of the calibration pictures; None for plain FP16 without any, and for a parent that was fine-tuned. objects:
+    whose scores the last biases shall keep. Raises MineHatError where FP16 cannot hold a weight or an activation.
     """
     wiring = parent.wiring()
     placement = None
     floats: tuple[tuple[str, int, str], ...] = ()
     if wish.is_int8:
         placement = _placed(parent, wiring, wish, seen, lifted)
+        if seen and seen.greatest:
+            placement = replace(placement, equalised=True)
         floats = _left_in_float(wiring, wish, placement)
         means = seen.means if seen and wish.correct_bias and not parent.fine_tuned_for else {}
         FORMS[wish.form].write(wiring, placement, means)
         wiring.finish()
+        if objects:
+            move_biases(wiring, objects.shifts(wiring.model))
     judged = _copy(wiring.model)
     casts = _to_fp16(wiring, seen) if "fp16" in wish.precision else 0
     if not wish.is_int8 or rounds_halves():

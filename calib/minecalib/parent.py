@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+import numpy.typing as npt
 from minehat.card import ModelCard, read_card
 from minehat.errors import MineHatError
 from minehat.files import sha256_of
@@ -14,6 +17,7 @@ from onnx import ModelProto, TensorProto
 
 from .graph import Wiring, open_model
 from .placement import KEY, Placement
+from .weights.equalise import equalise
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,14 @@ class Parent:
     def size(self) -> int:
         """Bytes of the file."""
         return self.path.stat().st_size
+
+    def equalised(self, greatest: Mapping[str, npt.NDArray[Any]]) -> Parent:
+        """The same function with its channels equalised; `greatest` as `equalise` wants them, none for none."""
+        if not greatest:
+            return self
+        wiring = self.wiring()
+        equalise(wiring, greatest)
+        return replace(self, model=wiring.model)
 
     def wiring(self) -> Wiring:
         """A copy of the graph, open for rewiring."""

@@ -43,6 +43,7 @@ class Placement:
     form: str
     pairs: tuple[Pair, ...]
     lifted: tuple[str, ...] = ()  # layers that got none, by their tensor
+    equalised: bool = False  # the grids are for channels that were equalised beforehand
 
     @property
     def tensors(self) -> frozenset[str]:
@@ -63,7 +64,8 @@ class Placement:
             if plain["schema"] != SCHEMA:
                 raise MineHatError(f"the model's placement has schema {plain['schema']}, this MineHat knows {SCHEMA}. "
                                    "Quantize and fine-tune with the same version.")
-            return cls(plain["form"], tuple(_pair(entry) for entry in plain["pairs"]), tuple(plain["lifted"]))
+            return cls(plain["form"], tuple(_pair(entry) for entry in plain["pairs"]), tuple(plain["lifted"]),
+                       bool(plain["equalised"]))
         except (ValueError, KeyError, TypeError) as exc:
             raise MineHatError(f"the model's placement ({KEY}) is damaged ({exc}). Quantize it again.") from exc
 

@@ -18,7 +18,7 @@ from onnx import helper
 
 from .check import Drift, check_valid, drift
 from .images import Squares
-from .lowering import Job, Lowered, Wish
+from .lowering import Job, Lowered
 from .placement import KEY as PLACEMENT
 from .running import session_of
 
@@ -62,13 +62,15 @@ def _set_metadata(lowered: Lowered, job: Job, card: ModelCard) -> None:
     kept.pop(PLACEMENT, None)
     if lowered.placement:
         kept[PLACEMENT] = lowered.placement.to_json()
-        kept[CALIBRATION] = json.dumps(_calibration(job.wish, job.squares), sort_keys=True)
+        kept[CALIBRATION] = json.dumps(_calibration(job), sort_keys=True)
     helper.set_model_props(lowered.model, kept)
 
 
-def _calibration(wish: Wish, squares: Squares) -> dict[str, Any]:
+def _calibration(job: Job) -> dict[str, Any]:
+    wish, squares = job.wish, job.squares
     facts: dict[str, Any] = {"images": len(squares.digests), "images_sha256": squares.sha256,
-                             "method": wish.clipping.method, "form": wish.form, "bias_correction": wish.correct_bias}
+                             "method": wish.clipping.method, "form": wish.form, "bias_correction": wish.correct_bias,
+                             "equalised": bool(job.seen and job.seen.greatest)}
     if wish.clipping.method == "percentile":
         facts["percentile"] = wish.clipping.percentile
     return facts

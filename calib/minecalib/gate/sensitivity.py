@@ -13,7 +13,7 @@ from ..placement import Layer
 from .drift import own_noise
 
 PICTURES = 16
-MEASURED = 12  # layers whose effect on the scores is measured, those that look worst
+MEASURED = 24  # layers whose effect on the scores is measured, those that look worst
 
 
 @dataclass(frozen=True)
@@ -42,5 +42,5 @@ def suspects(job: Job) -> list[Suspect]:
 def _alone(job: Job, some: Squares, layer: Layer, layers: list[Layer]) -> float:
     """SQNR of the scores in dB when this layer alone is in INT8."""
     others = [other.tensor for other in layers if other is not layer]
-    model = replace(job, wish=replace(job.wish, precision="int8")).lowered(others).model
+    model = replace(job, wish=replace(job.wish, precision="int8"), objects=None).lowered(others).model
     return drift(job.parent.model, model, (batch for _, batch in some.some(PICTURES // 2).walk("comparing"))).sqnr

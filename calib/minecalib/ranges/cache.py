@@ -7,7 +7,7 @@ import io
 import json
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from minehat.errors import MineHatError
 from minehat.files import write_whole
 from minehat.progress import say
 
-from .histograms import BINS, Histogram, Seen
+from .histograms import BINS, Array, Histogram, Seen
 
-SCHEMA = 2  # of the files; part of their names
+SCHEMA = 3  # of the files; part of their names
 KEPT = 32  # files; the oldest go
 
 
@@ -27,9 +27,11 @@ def default_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minehat" / "ranges"
 
 
-def key_of_run(model_sha256: str, images_sha256: str, card: str) -> str:
-    """What a calibration depends on: the model's bytes, the squares, and the card that makes them its input."""
-    return hashlib.sha256(json.dumps([SCHEMA, BINS, model_sha256, images_sha256, card]).encode()).hexdigest()
+def key_of_run(model_sha256: str, images_sha256: str, card: str, equalise: bool) -> str:
+    """What a calibration depends on: the model's bytes, the squares, the card that makes them its input, and whether
+    channels are equalised."""
+    facts = [SCHEMA, BINS, model_sha256, images_sha256, card, equalise]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def cached(key: str, folder: Path | None, make: Callable[[], Seen]) -> tuple[Seen, Path | None]:
@@ -57,15 +59,13 @@ def cached(key: str, folder: Path | None, make: Callable[[], Seen]) -> tuple[See
 
 
 def _bytes_of(seen: Seen) -> bytes:
-    names, averaged = list(seen.histograms), list(seen.means)
     lines = list(seen.histograms.values())
     file = io.BytesIO()
     np.savez_compressed(
-        file, names=np.array(names), averaged=np.array(averaged), strengths=seen.strengths,
+        file, names=np.array(list(seen.histograms)), strengths=seen.strengths,
         limits=np.array([[one.low, one.high, one.bottom, one.top] for one in lines]).reshape(-1, 4),
         counts=np.array([one.counts for one in lines]).reshape(-1, BINS),
-        means=np.concatenate([np.zeros(0), *seen.means.values()]),
-        ends=np.cumsum([0, *map(len, seen.means.values())]))
+        **_columns("means", seen.means), **_columns("greatest", seen.greatest))
     return file.getvalue()
 
 
@@ -73,9 +73,18 @@ def _read(path: Path) -> Seen:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
         histograms = {str(name): Histogram(*map(float, limits), counts)
                       for name, limits, counts in zip(kept["names"], kept["limits"], kept["counts"], strict=True)}
-        means = {str(name): kept["means"][start:end]
-                 for name, (start, end) in zip(kept["averaged"], pairwise(kept["ends"]), strict=True)}
-        return Seen(histograms, means, kept["strengths"])
+        return Seen(histograms, _by_name("means", kept), kept["strengths"], _by_name("greatest", kept))
+
+
+def _columns(kind: str, by_name: Mapping[str, Array]) -> dict[str, Array]:
+    """Arrays of different lengths, end to end."""
+    return {f"{kind}_names": np.array(list(by_name), str), kind: np.concatenate([np.zeros(0), *by_name.values()]),
+            f"{kind}_ends": np.cumsum([0, *map(len, by_name.values())])}
+
+
+def _by_name(kind: str, kept: Mapping[str, Array]) -> dict[str, Array]:
+    return {str(name): kept[kind][start:end]
+            for name, (start, end) in zip(kept[f"{kind}_names"], pairwise(kept[f"{kind}_ends"]), strict=True)}
 
 
 def _clear(folder: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,7 @@ class Seen:
     histograms: Mapping[str, Histogram]  # by tensor
     means: Mapping[str, Array]  # by convolution input: [channels] float64, over pictures and places
     strengths: Array  # [pictures] float64: the binary logarithm of the greatest magnitudes, the mean over tensors
+    greatest: Mapping[str, Array] = field(default_factory=dict)  # that channels were equalised by beforehand, by tensor
 
     @property
     def pictures(self) -> int:
