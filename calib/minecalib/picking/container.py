@@ -53,10 +53,14 @@ def length_of(path: Path) -> float:
 
 
 def promised(container: Any) -> float:
-    """Seconds; the most that the container or its count of frames promises; 0 where neither does."""
+    """Seconds of its pictures, as told in the file or by their count, whichever is more; 0 where neither is.
+
+    The container's own length is that of its longest stream, sound perhaps, and stands in where there is no better.
+    """
     stream = container.streams.video[0]
     counted = stream.frames / float(stream.average_rate) if stream.frames and stream.average_rate else 0.0
-    return max(counted, (container.duration or 0) / 1e6)
+    told = float(stream.duration * stream.time_base) if stream.duration else (container.duration or 0) / 1e6
+    return max(counted, told)
 
 
 def keys_suffice(path: Path, every: float) -> bool:
