@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import minehat
-from minehat.card import KEY, read_card
+from minehat.card import KEY, ModelCard, read_card
 from minehat.detections import Detections
+from minehat.detector import Detector
 from minehat.errors import MineHatError, missing
 from minehat.files import written_whole
-from minehat.labels import AS_NAMED, ClassMap, read_split
+from minehat.labels import AS_NAMED, ClassMap, Labelled, read_split
 from minehat.progress import bar
 from minehat.scoring import Score, score, spread
 from minehat.tables import percent, print_table
@@ -40,9 +41,36 @@ class Scored:
                 **self.score.to_json()}
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What several models found in the same pictures, from scores of LOWEST_CONF on."""
+
+    paths: Sequence[Path]
+    cards: Sequence[ModelCard]
+    found: Sequence[Sequence[Detections]]  # [models][pictures]
+    truths: Sequence[Labelled]
+
+    @property
+    def by_name(self) -> dict[str, Sequence[Detections]]:
+        """`found` by what tables call the models."""
+        return dict(zip(names_of(self.paths), self.found, strict=True))
+
+    def scores(self) -> list[Scored]:
+        """Each model's score, recall at the threshold of its own card."""
+        rows = zip(self.paths, names_of(self.paths), self.cards, self.found, strict=True)
+        return [Scored(path, name, card.precision, card.size_text, card.conf,
+                       score(found, self.truths, card.classes, card.conf)) for path, name, card, found in rows]
+
+
 def score_models(models: Sequence[Path], data: Path, split: str, limit: int | None = None,
                  threads: int | None = None, names: ClassMap = AS_NAMED) -> list[Scored]:
-    """Score each model on a split of a labelled set, or on `limit` pictures spread evenly over it.
+    """Score each model on a split of a labelled set, or on `limit` pictures spread evenly over it."""
+    return see(models, data, split, limit, threads, names).scores()
+
+
+def see(models: Sequence[Path], data: Path, split: str, limit: int | None = None, threads: int | None = None,
+        names: ClassMap = AS_NAMED) -> Seen:
+    """Show each model a split of a labelled set, or `limit` pictures spread evenly over it.
 
     names: what the classes of the set are called here. Every picture is read once and goes through all models, so
     all see the same pixels. Raises MineHatError when a model, a picture or a label is not usable, or the models'
@@ -51,16 +79,18 @@ def score_models(models: Sequence[Path], data: Path, split: str, limit: int | No
     with contextlib.ExitStack() as opened:
         detectors = [opened.enter_context(minehat.open(model, conf=LOWEST_CONF, threads=threads))
                      for model in models]
-        classes = _common_classes(models, detectors)
-        truths = spread(read_split(data, split, classes, names), limit)
-        found: list[list[Detections]] = [[] for _ in models]
-        for truth in bar(truths, label="accuracy"):
-            frame = truth.read()
-            for seen, detector in zip(found, detectors, strict=True):
-                seen.append(detector(frame))
-        return [Scored(path, name, detector.card.precision, detector.card.size_text, detector.card.conf,
-                       score(seen, truths, classes, detector.card.conf))
-                for path, name, detector, seen in zip(models, names_of(models), detectors, found, strict=True)]
+        truths = spread(read_split(data, split, _common_classes(models, detectors), names), limit)
+        return Seen(models, [detector.card for detector in detectors], find_all(detectors, truths), truths)
+
+
+def find_all(detectors: Sequence[Detector], truths: Sequence[Labelled]) -> list[list[Detections]]:
+    """What each detector finds in each picture; every picture is read once."""
+    found: list[list[Detections]] = [[] for _ in detectors]
+    for truth in bar(truths, label="accuracy"):
+        frame = truth.read()
+        for seen, detector in zip(found, detectors, strict=True):
+            seen.append(detector(frame))
+    return found
 
 
 def keep(results: Sequence[Scored], data_set: str) -> None:

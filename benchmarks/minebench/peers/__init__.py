@@ -1,0 +1,1 @@
+"""Others' INT8 beside ours: the same calibration squares, the same labelled pictures, paired intervals."""
