@@ -60,9 +60,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--no-bias-correction", action="store_true",
                         help="leave biases alone; otherwise they make up for what rounding does to mean outputs, and "
                              "to the scores of what is seen")
-    parser.add_argument("--no-equalise", action="store_true",
-                        help="leave the channels between convolutions as they are; otherwise they are brought to one "
-                             "size, so that one scale serves them all")
+    parser.add_argument("--equalise", action="store_true",
+                        help="bring the channels between convolutions to one size first, so that one scale serves them "
+                             "all: mends models with a few huge channels, and costs no speed")
     parser.add_argument("--cache", default=str(default_folder()), metavar="FOLDER|none",
                         help="where calibrations are kept, by the hashes of model and pictures (%(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="calibrate on N of the pictures, drawn at random (all)")
@@ -81,7 +81,7 @@ def arguments() -> argparse.ArgumentParser:
 def main(argv: Sequence[str]) -> int:
     args = arguments().parse_args(argv)
     wish = Wish(args.precision, args.form, Clipping(args.method, args.percentile), args.attention,
-                not args.no_bias_correction, not args.no_equalise)
+                not args.no_bias_correction, args.equalise)
     parent = open_parent(args.model, args.card)
     _check(args, wish, parent)
     ready_file(args.out)

@@ -19,6 +19,7 @@ from minecalib.parent import open_parent
 from minecalib.placement import KEY, Placement
 from minecalib.ranges import Clipping
 from minecalib.ranges.domain import gap
+from minecalib.weights.objects import objects_of
 from minehat.errors import MineHatError
 from minehat.onnx_metadata import read_metadata
 from minehat.pictures import write_picture
@@ -180,6 +181,33 @@ def test_the_layer_that_int8_cannot_hold_adds_most_noise(parent_path: Path, fram
         3 + drift(job.parent.model, job.lowered().model, batches(job)).sqnr
 
 
+@EVERY_FORM
+def test_equalising_mends_a_huge_channel_and_changes_no_fp32_answer(parent_path: Path, frames: Path, tmp_path: Path,
+                                                                    form: str) -> None:
+    break_channel(parent_path, tmp_path / "broken.onnx", chain=15)
+    plain, equalised = (job_of(tmp_path / "broken.onnx", frames, Wish("int8", form, equalise=equalise))
+                        for equalise in (False, True))
+    assert drift(plain.parent.model, equalised.parent.model, batches(plain)).sqnr > 90
+    made = [job.lowered() for job in (plain, equalised)]
+    before, after = (drift(plain.parent.model, one.model, batches(plain)).sqnr for one in made)
+    assert after > before + 3
+    assert [one.placement.equalised for one in made if one.placement] == [False, True]
+
+
+@EVERY_FORM
+def test_the_scores_of_what_is_seen_are_kept(job: Job, form: str) -> None:
+    """Where FP32 sees something, the last outputs are the same in the mean."""
+    parent = job.parent
+    plain = replace(job, wish=Wish("int8", form), objects=None)
+    objects = objects_of(parent.model, parent.card, job.squares)
+    assert objects is not None
+    moved = replace(plain, objects=objects).lowered()
+    left, before = (objects.shifts(model) for model in (moved.model, plain.lowered().model))
+    for name, shift in left.items():
+        assert np.abs(before[name]).max() > 1e-3
+        assert np.abs(shift).max() < 0.2 * np.abs(before[name]).max()
+
+
 def test_costs_count_multiplications(job: Job) -> None:
     counts = multiplications(job.parent.wiring())
     first = job.parent.wiring().convolutions[0]
@@ -192,13 +220,13 @@ def test_costs_count_multiplications(job: Job) -> None:
     assert relative_cost(counts, layers, everything, "int8") == pytest.approx(4)
 
 
-def test_the_bias_makes_up_for_rounded_weights(job: Job) -> None:
-    """The mean of a convolution's output moves less than without."""
+def test_a_corrected_bias_is_the_convolutions_own(job: Job) -> None:
     plain = replace(job, wish=Wish(correct_bias=False)).lowered().model
     corrected = job.lowered().model
     name = job.parent.wiring().convolutions[0].input[2]
-    before, after = (next(numpy_helper.to_array(tensor) for tensor in model.graph.initializer if tensor.name == name)
-                     for model in (plain, corrected))
+    (before,) = (numpy_helper.to_array(tensor) for tensor in plain.graph.initializer if tensor.name == name)
+    (after,) = (numpy_helper.to_array(tensor) for tensor in corrected.graph.initializer
+                if tensor.name == f"{key_of(job.parent.wiring().convolutions[0])}_corrected_bias")
     assert before.shape == after.shape and (before != after).any()
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -11,9 +14,12 @@ from types import ModuleType
 import numpy as np
 import onnx
 import pytest
+from broken import break_channel
 from minecalib.check import check_valid, drift, integer_convolutions
 from minecalib.graph import Wiring, key_of, open_model
 from minecalib.images import Squares, find_pictures
+from minecalib.ranges import histograms
+from minecalib.ranges.histograms import count
 from minecalib.running import rounds_halves
 from minecalib.written import CALIBRATION
 from minehat.card import KEY, read_card
@@ -258,3 +264,48 @@ def test_an_older_opset_is_refused_with_the_way_out(parent: Path, tmp_path: Path
     onnx.save(model, tmp_path / "old.onnx")
     with pytest.raises(Exception, match="Export it again"):
         open_model(str(tmp_path / "old.onnx"))
+
+
+@pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_amid_calibration_leaves_nothing(parent: Path, frames: Path, tmp_path: Path, number: int, end: int,
+                                                  monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = itertools.count()
+
+    def pressed(values: np.ndarray, top: float) -> np.ndarray:
+        if next(calls) == 500:
+            os.kill(os.getpid(), number)
+        return count(values, top)
+
+    monkeypatch.setattr(histograms, "count", pressed)
+    try:
+        code = quantize(parent, "--images", frames, "--cache", tmp_path / "cache", "-o", tmp_path / "x.onnx")
+    except SystemExit as exc:
+        code = exc.code
+    assert code == end and next(calls) > 500
+    assert not list(tmp_path.rglob("*"))
+
+
+def test_a_calibration_is_used_again_for_the_other_form_and_not_for_other_pictures(
+        parent: Path, frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cache = ["--cache", tmp_path / "cache"]
+    assert quantize(parent, "--images", frames, *cache, "-o", tmp_path / "a.onnx") == 0
+    assert "kept in" not in capsys.readouterr().err
+    assert quantize(parent, "--images", frames, *cache, "--form", "cpu", "-o", tmp_path / "b.onnx") == 0
+    assert "kept in" in capsys.readouterr().err
+    assert quantize(parent, "--images", frames, *cache, "--limit", 11, "-o", tmp_path / "c.onnx") == 0
+    assert "kept in" not in capsys.readouterr().err
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    assert quantize(parent, "--images", frames, "--cache", "none", "-o", tmp_path / "d.onnx") == 0
+    assert (tmp_path / "d.onnx").read_bytes() == (tmp_path / "a.onnx").read_bytes()
+
+
+def test_an_activation_that_fp16_cannot_hold_is_refused_by_name(parent: Path, frames: Path, tmp_path: Path,
+                                                                capsys: pytest.CaptureFixture[str]) -> None:
+    """The weights fit, what they make of the pictures does not: only pictures can tell."""
+    loud = tmp_path / "loud.onnx"
+    culprit = break_channel(parent, loud, chain=15, factor=30_000)
+    for precision, flags in (("fp16", []), ("int8+fp16", [])):
+        assert quantize(loud, "--images", frames, "--precision", precision, *flags, "-o", tmp_path / "x.onnx") == 2
+        told = capsys.readouterr().err.splitlines()[-1]
+        assert "65504" in told and ("tensor" in told or "weight" in told), (told, culprit)
+    assert not (tmp_path / "x.onnx").exists()

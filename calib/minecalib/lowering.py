@@ -40,7 +40,7 @@ class Wish:
     clipping: Clipping = field(default_factory=Clipping)
     attention: bool = False  # TensorRT's form: round the inputs of attention's products too
     correct_bias: bool = True
-    equalise: bool = True  # channels between convolutions brought to one size beforehand
+    equalise: bool = False  # channels between convolutions brought to one size beforehand
 
     def __post_init__(self) -> None:
         if self.form == "cpu" and self.precision != "int8":

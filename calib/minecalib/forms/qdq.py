@@ -12,7 +12,7 @@ import numpy.typing as npt
 from minehat.errors import MineHatError
 from onnx import NodeProto
 
-from ..graph import Wiring
+from ..graph import Wiring, key_of
 from ..weights.bias import corrected_bias
 
 Array = npt.NDArray[Any]
@@ -67,10 +67,9 @@ def shift_bias(wiring: Wiring, convolution: NodeProto, scales: Array, means: Arr
     name = convolution.input[1]
     weights = wiring.array(name)
     rounded = integers(weights, scales) * scales.reshape(-1, *[1] * (weights.ndim - 1))
-    if len(convolution.input) < 3:
-        convolution.input.append(wiring.set_array(f"{name}_bias", np.zeros(len(weights), np.float32)))
-    bias = wiring.array(convolution.input[2])
-    wiring.set_array(convolution.input[2], corrected_bias(weights, rounded, bias, means))
+    bias = wiring.array(convolution.input[2]) if len(convolution.input) > 2 else np.zeros(len(weights), np.float32)
+    own = wiring.set_array(f"{key_of(convolution)}_corrected_bias", corrected_bias(weights, rounded, bias, means))
+    convolution.input[2:] = [own]
 
 
 def add_pair(wiring: Wiring, tensor: str, grid: Grid, readers: Iterable[NodeProto]) -> None:

@@ -109,4 +109,5 @@ class Gate:
         return (f"{self._job.wish.name} loses {100 * best.loss.map50.drop:.1f} points of mAP50 and "
                 f"{100 * best.loss.recall.drop:.1f} of {self._budget.watched} recall on {self._exam.name} at best; "
                 f"{100 * self._budget.map50:g} and {100 * self._budget.recall:g} are allowed. Nothing is written. "
-                "Try more or other `--images`, another `--method`, or fine-tune: `python export/finetune_int8.py`.")
+                "Try `--equalise`, more or other `--images`, another `--method`, or fine-tune: "
+                "`python export/finetune_int8.py`.")

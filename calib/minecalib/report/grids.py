@@ -76,8 +76,9 @@ def worst(found: Sequence[Grid]) -> list[Grid]:
 def bars(grid: Grid) -> Array:
     """[BARS + 1] edges, over the range and all that was seen in calibration and elsewhere."""
     known = [one for one in (grid.seen, *grid.others) if one is not None]
-    low = min(grid.pair.low, *(one.low for one in known))
-    high = max(grid.pair.high, *(one.high for one in known))
+    bins = [(one.top - one.bottom) / len(one.counts) for one in known]
+    low = min(grid.pair.low, *(one.low - width for one, width in zip(known, bins, strict=True)))
+    high = max(grid.pair.high, *(one.high + width for one, width in zip(known, bins, strict=True)))
     return np.linspace(low, high, BARS + 1)
 
 

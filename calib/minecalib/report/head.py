@@ -30,7 +30,7 @@ class Verdict:
 def verdict_of(outcome: Outcome) -> Verdict:
     """Passed, refused or not gated."""
     if outcome.refusal:
-        return Verdict("Refused", "bad", f"Nothing is written. {outcome.refusal}")
+        return Verdict("Refused", "bad", str(outcome.refusal))
     if outcome.trial is None or outcome.judged is None:
         return Verdict("Not gated", "open", "Nobody has measured what this file loses on labelled pictures. Quantize "
                        "again with --gate DATA before it watches anybody.")
@@ -61,6 +61,7 @@ def origin_of(job: Job, outcome: Outcome, out: Path) -> list[tuple[str, str]]:
             ("from", _file(parent.path)), ("network", f"{parent.card.name}, {parent.card.size_text}")]
     if wish.is_int8:
         rows.append(("ranges", "as the model was fine-tuned for" if parent.fine_tuned_for else wish.clipping.text))
+        rows.append(("channels", "equalised beforehand" if wish.equalise else "as they were"))
     if squares.digests:
         rows.append(("calibrated on", f"{len(squares.digests)} pictures, {squares.sha256[:HASH]}"))
     if outcome.trial:

@@ -27,9 +27,10 @@ from .grids import Grid, grids, worst
 from .head import Verdict, origin_of, verdict_of, warnings_of
 from .layers import LayerDrift, drifts
 from .pictures import Both, shown
-from .plots import EXTRA, decibels_told, frontier_plot, grid_plots, layers_plot, share_told, shift_plots
+from .plots import decibels_told, frontier_plot, grid_plots, layers_plot, share_told, shift_plots
 
 TEMPLATE = "page.html.j2"
+EXTRA = "train"  # brings Jinja2
 DRIFTED = 16  # pictures on which layers are compared
 
 
@@ -71,7 +72,7 @@ def ready_report(path: Path) -> None:
     if path.suffix.lower() not in (".html", ".htm"):
         raise MineHatError(f"--report {path}: the name must end in .html.")
     templates(Path(__file__).parent, EXTRA)
-    load_matplotlib(EXTRA)
+    load_matplotlib()
     ready_file(path)
 
 

@@ -18,7 +18,7 @@ from ..gate.exam import Exam
 from .decisions import Change
 
 MOST = 12
-SIDE = 330  # longest side of a picture on the page, pixels: as large as it stands there, so that its words can be read
+SIDE = 280  # longest side of a picture on the page, pixels: as large as it stands there, so that its words can be read
 AROUND = 1.6  # sides of what is meant that are shown on each side of it
 LEAST_SHOWN = 0.3  # of the picture's sides
 QUALITY = 82

@@ -15,9 +15,9 @@ from .decisions import Shift
 from .grids import Grid, bars, shares
 from .layers import LayerDrift
 
-EXTRA = "train"  # brings matplotlib and Jinja2 to the machines that calibrate
 WIDE, SMALL = (11.2, 4.6), (3.9, 2.3)  # inches
 HIGHEST = 80.0  # dB; nobody asks what lies above
+ROOM = 12  # over the highest bar, for the legend; the scale is logarithmic
 FAINTEST = 1e-7  # share of a tensor's values
 CALIBRATED, OTHERS = SPLITS[3], SPLITS[:3]
 
@@ -29,29 +29,29 @@ def layers_plot(found: Sequence[LayerDrift]) -> Plot:
             "outputs (below; 1 is alike), with the noise of all layers before it. A fall from one layer to the next is "
             f"where rounding hurts. The dashed line is the scores': {decibels_told(scores.sqnr)}.")
     return Plot("From the first convolution to the last", told,
-                drawn(lambda top, below: _layers(top, below, layers, scores), EXTRA, WIDE, rows=2))
+                drawn(lambda top, below: _layers(top, below, layers, scores), WIDE, rows=2))
 
 
 def shift_plots(shift: Shift, classes: Sequence[str], conf: float, name: str) -> list[Plot]:
     """Scores against scores, and how they differ."""
     return [Plot("Scores before and after", f"What both models see (IoU 0.5 and more): its score in FP32 and in {name}."
                  f" Lines: the threshold, {conf:g}; upper left and lower right are decisions that change.",
-                 drawn(lambda axes: _scores(axes, shift, classes, conf, name), EXTRA)),
+                 drawn(lambda axes: _scores(axes, shift, classes, conf, name))),
             Plot("By how much", f"Score in {name} less that in FP32, of detections that either scores "
-                 f"{conf / 2:g} or more.", drawn(lambda axes: _differences(axes, shift, classes, conf / 2), EXTRA))]
+                 f"{conf / 2:g} or more.", drawn(lambda axes: _differences(axes, shift, classes, conf / 2)))]
 
 
 def frontier_plot(trial: Trial) -> Plot:
     """Cost against loss."""
     return Plot("The frontier", "Each set of lifted layers that was tried: estimated arithmetic, all in INT8 being 1, "
                 "and what is lost. Dashed: what may be lost. Ringed: what was taken.",
-                drawn(lambda axes: _frontier(axes, trial), EXTRA))
+                drawn(lambda axes: _frontier(axes, trial)))
 
 
 def grid_plots(found: Sequence[Grid], names: Sequence[str]) -> list[Plot]:
     """Histograms with their ranges. names: of the other pictures."""
     return [Plot(one.name, _grid_told(one, names),
-                 drawn(lambda axes, grid=one: _grid(axes, grid, names), EXTRA, SMALL)) for one in found]
+                 drawn(lambda axes, grid=one: _grid(axes, grid, names), SMALL)) for one in found]
 
 
 def decibels_told(value: float | None) -> str:
@@ -99,12 +99,15 @@ def _differences(axes: Any, shift: Shift, classes: Sequence[str], least: float) 
     differences = shift.after - shift.before
     reach = max(0.05, float(np.abs(differences[counted]).max(initial=0.0)))
     edges = np.linspace(-reach, reach, 62)
+    most = 1
     for place, label in enumerate(classes):
         values = differences[counted & (shift.labels == place)]
-        axes.stairs(np.histogram(values, edges)[0], edges, color=class_colour(label, place), linewidth=1.6,
+        counts = np.histogram(values, edges)[0]
+        most = max(most, int(counts.max()))
+        axes.stairs(counts, edges, color=class_colour(label, place), linewidth=1.6,
                     label=f"{label}, mean {values.mean():+.3f}" if len(values) else f"{label}, none")
     axes.axvline(0, color=SOFT, linewidth=0.8)
-    axes.set(yscale="symlog", ylim=(0, None), ylabel="detections", xlabel="difference of the scores")
+    axes.set(yscale="symlog", ylim=(0, ROOM * most), ylabel="detections", xlabel="difference of the scores")
     axes.legend(loc="upper left")
 
 

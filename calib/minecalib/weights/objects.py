@@ -98,8 +98,7 @@ def objects_of(model: ModelProto, card: ModelCard, squares: Squares) -> Objects 
     """None for a network whose last convolutions cannot be laid out as YOLO's."""
     wiring = Wiring(_copy(model))
     fields = BOX + OBJECTNESS + len(card.classes)
-    last = wiring.last_convolutions
-    if any(len(node.input) < 3 or len(wiring.array(node.input[1])) % fields for node in last):
+    if any(len(wiring.array(node.input[1])) % fields for node in wiring.last_convolutions):
         return None
     return Objects(model, card, squares)
 
@@ -108,7 +107,9 @@ def move_biases(wiring: Wiring, shifts: Mapping[str, Array]) -> None:
     """Add [channels] to the biases of the named convolutions, however they are written."""
     for name, shift in shifts.items():
         node = wiring.producers[name]
-        bias = node.input[1] if node.op_type == "Add" else node.input[2]
+        if node.op_type == "Conv" and len(node.input) < 3:
+            node.input.append(wiring.set_array(f"{name}_bias", np.zeros(len(shift), np.float32)))
+        bias = node.input[2] if node.op_type == "Conv" else node.input[1]
         values = wiring.array(bias)
         wiring.set_array(bias, (values + shift.reshape(values.shape)).astype(np.float32))
 
