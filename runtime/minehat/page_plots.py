@@ -36,9 +36,9 @@ def class_colour(name: str, place: int) -> str:
     return CLASSES.get(name, SPLITS[place % len(SPLITS)])
 
 
-def drawn(draw: Callable[..., None], extra: str, size: tuple[float, float] = SIZE, rows: int = 1) -> str:
+def drawn(draw: Callable[..., None], size: tuple[float, float] = SIZE, rows: int = 1) -> str:
     """What `draw` does to `rows` axes, one above the other, as SVG. Raises MineHatError where matplotlib is missing."""
-    matplotlib, figure_of = load_matplotlib(extra)
+    matplotlib, figure_of = load_matplotlib()
     text = io.StringIO()
     with matplotlib.rc_context(STYLE):
         figure = figure_of(figsize=size, dpi=160, layout="constrained", facecolor="none")
@@ -54,11 +54,11 @@ def drawn(draw: Callable[..., None], extra: str, size: tuple[float, float] = SIZ
     return svg
 
 
-def load_matplotlib(extra: str) -> tuple[Any, Any]:
-    """matplotlib and its Figure. extra: which of our extras brings it. Raises MineHatError where it is absent."""
+def load_matplotlib() -> tuple[Any, Any]:
+    """matplotlib and its Figure. Raises MineHatError where it is absent."""
     try:
         import matplotlib
         from matplotlib.figure import Figure
     except ModuleNotFoundError as exc:
-        raise missing("matplotlib", "plot figures", f"`pip install 'minehat[{extra}]'`.") from exc
+        raise missing("matplotlib", "plot figures", "`pip install 'minehat[train]'`.") from exc
     return matplotlib, Figure
