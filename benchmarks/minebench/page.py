@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minehat.errors import missing
+from minehat.pages import templates
 from minehat.tables import percent
 
 from .walk import Step
@@ -78,12 +78,7 @@ class Story:
 
 def page_of(story: Story) -> str:
     """The page as HTML text. Raises MineHatError where jinja2 is absent."""
-    try:
-        import jinja2
-    except ModuleNotFoundError as exc:
-        raise missing("Jinja2", "write the demo's page", "`pip install 'minehat[bench]'`.") from exc
-    rooms = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
-                               undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    rooms = templates(Path(__file__).parent, "bench")
     rooms.filters["percent"] = percent
     return rooms.get_template(TEMPLATE).render(story=story)
 

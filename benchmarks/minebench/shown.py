@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ import numpy.typing as npt
 from minehat.detections import Detections
 from minehat.draw import drawn
 from minehat.letterbox import place
+from minehat.pages import webp_uri
 from minehat.pictures import read_picture
 from minehat.sources import shots
 from PIL import Image
@@ -84,7 +84,7 @@ def _as_uri(frames: Sequence[Image.Image], pace_ms: int = 0) -> str:
     file = io.BytesIO()
     moving = {"save_all": True, "append_images": frames[1:], "duration": pace_ms, "loop": 0} if frames[1:] else {}
     frames[0].save(file, "WEBP", quality=76, **moving)
-    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return webp_uri(file.getvalue())
 
 
 def _refuse(exc: Exception) -> None:

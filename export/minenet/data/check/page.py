@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from minehat.errors import missing
+from minehat.page_plots import Plot
+from minehat.pages import templates
 from minehat.progress import bar
 
 from .findings import Findings, Leak, Note, Seen, labelled_otherwise
 from .measures import fit_of, measures_of
-from .plots import Plot, plots_of
+from .plots import plots_of
 from .shown import Shown, shown, spread
 from .summary import Counts, counts_of
 
@@ -74,13 +75,7 @@ class Story:
 
 def page_of(found: Findings, places: Sequence[Path]) -> str:
     """The page as HTML text. Raises MineHatError where jinja2 or matplotlib is absent."""
-    try:
-        import jinja2
-    except ModuleNotFoundError as exc:
-        raise missing("Jinja2", "write the page", "`pip install 'minehat[train]'`.") from exc
-    rooms = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True,
-                               undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return rooms.get_template(TEMPLATE).render(story=_story(found, places))
+    return templates(Path(__file__).parent, "train").get_template(TEMPLATE).render(story=_story(found, places))
 
 
 def _story(found: Findings, places: Sequence[Path]) -> Story:

@@ -1,38 +1,17 @@
-"""Plots of a set's boxes and pictures, as SVG that stands inside the page and takes its colours from there."""
+"""Plots of a set's boxes and pictures."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from minehat.errors import missing
+from minehat.page_plots import INK, LAMP, POINTS, SPLITS, Plot, class_colour, drawn
 
 from .measures import Column, Fit, Measures
 
-# What stands in for the page's colours while matplotlib draws, and the CSS variables that take its place.
-INKS = {"#010101": "--ink", "#020202": "--soft", "#030303": "--line", "#040404": "--lamp", "#111101": "--safe",
-        "#111102": "--bare", "#111103": "--split1", "#111104": "--split2", "#111105": "--split3", "#111106": "--split4"}
-INK, SOFT, LINE, LAMP, HELMET, HEAD, *SPLITS = INKS
-CLASSES = {"helmet": HELMET, "head": HEAD}
-POINTS = {HELMET: "#2f9d63", HEAD: "#e0503a"}  # of the picture within the scatter plot, fit for light and dark pages
 MOST_POINTS = 6000
 MOST_HEADS = 25  # pictures with more are counted in the last bin
-STYLE = {"svg.fonttype": "none", "font.size": 9.5, "font.family": "sans-serif", "text.color": INK,
-         "axes.labelcolor": SOFT, "axes.edgecolor": LINE, "xtick.color": SOFT, "ytick.color": SOFT, "grid.color": LINE,
-         "xtick.labelcolor": SOFT, "ytick.labelcolor": SOFT, "axes.spines.top": False, "axes.spines.right": False,
-         "axes.grid": True, "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 9}
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A drawing and what it shows."""
-
-    title: str
-    told: str
-    svg: str
 
 
 def plots_of(measures: Measures, fit: Fit | None, side: int) -> list[Plot]:
@@ -42,10 +21,10 @@ def plots_of(measures: Measures, fit: Fit | None, side: int) -> list[Plot]:
         return []
     by_split = _parts(measures.splits, measures.splits)
     plots = [Plot("Light", "Mean grey of a picture, 0 black to 255 white, in % of the split's pictures.",
-                  _drawn(lambda axes: _shares(axes, measures.brightness, by_split, np.arange(0, 261, 10)))),
+                  drawn(lambda axes: _shares(axes, measures.brightness, by_split, np.arange(0, 261, 10)))),
              Plot("Heads in a picture", f"In % of the split's pictures; the last bar is {MOST_HEADS} and more.",
-                  _drawn(lambda axes: _shares(axes, np.minimum(measures.heads, MOST_HEADS), by_split,
-                                              np.arange(MOST_HEADS + 2) - 0.5)))]
+                  drawn(lambda axes: _shares(axes, np.minimum(measures.heads, MOST_HEADS), by_split,
+                                             np.arange(MOST_HEADS + 2) - 0.5)))]
     return (_of_boxes(measures, fit, side) if len(measures.names) else []) + plots
 
 
@@ -56,14 +35,14 @@ def _of_boxes(measures: Measures, fit: Fit | None, side: int) -> list[Plot]:
              "The boxes are too few, or too alike, to choose anchors from."
     ratios = [width / height for width, height in fit.anchors] if fit else []
     return [Plot("Size of boxes", f"Side of a square as large as the box, pixels of the {side} × {side} square.",
-                 _drawn(lambda axes: _counts(axes, measures.side, by_class, _powers(measures.side, 36), "{:g}"))),
+                 drawn(lambda axes: _counts(axes, measures.side, by_class, _powers(measures.side, 36), "{:g}"))),
             Plot("Size in the picture", "Side of a square as large as the box, in % of the picture's.",
-                 _drawn(lambda axes: _counts(axes, 100 * measures.shares, by_class,
-                                             _powers(100 * measures.shares, 36), "{:g}"))),
+                 drawn(lambda axes: _counts(axes, 100 * measures.shares, by_class,
+                                            _powers(100 * measures.shares, 36), "{:g}"))),
             Plot("Width over height", "A whole head is a little higher than wide. The yellow marks are the anchors'.",
-                 _drawn(lambda axes: _ratios(axes, measures, by_class, ratios))),
+                 drawn(lambda axes: _ratios(axes, measures, by_class, ratios))),
             Plot("Shapes and anchors", f"Width and height in pixels of the {side} × {side} square. {fitted}",
-                 _drawn(lambda axes: _shapes(axes, measures, by_class, fit)))]
+                 drawn(lambda axes: _shapes(axes, measures, by_class, fit)))]
 
 
 def _parts(names: Any, of: Any) -> dict[str, Any]:
@@ -80,7 +59,7 @@ def _powers(values: Column, count: int) -> Column:
 def _counts(axes: Any, values: Column, parts: Mapping[str, Any], edges: Column, label: str) -> None:
     """Boxes by class, over each other, on a logarithmic axis."""
     axes.hist([values[rows] for rows in parts.values()], bins=edges, stacked=True, label=list(parts),
-              color=[_of_class(name, place) for place, name in enumerate(parts)])
+              color=[class_colour(name, place) for place, name in enumerate(parts)])
     _logarithmic(axes.xaxis, edges[0], edges[-1], label)
     axes.set_ylabel("boxes")
     axes.yaxis.get_major_locator().set_params(integer=True)
@@ -98,7 +77,7 @@ def _shapes(axes: Any, measures: Measures, parts: Mapping[str, Any], fit: Fit | 
     step, size = -(-len(measures.names) // MOST_POINTS), 5 if len(measures.names) > 1000 else 16
     for place, (name, rows) in enumerate(parts.items()):
         some = measures.sides[rows][::step]
-        colour = _of_class(name, place)
+        colour = class_colour(name, place)
         axes.scatter(*some.T, s=size, alpha=0.4, color=POINTS.get(colour, "#7d8ca3"), linewidths=0, rasterized=True)
         axes.scatter([], [], s=16, color=colour, label=name)
     if fit:
@@ -132,28 +111,3 @@ def _logarithmic(axis: Any, low: float, high: float, label: str) -> None:
     axis.set_ticks([tick for tick in ticks if low <= tick <= high], minor=False)
     axis.set_ticks([], minor=True)
     axis.set_major_formatter(lambda value, _: label.format(value))
-
-
-def _of_class(name: str, place: int) -> str:
-    return CLASSES.get(name, SPLITS[place % len(SPLITS)])
-
-
-def _drawn(draw: Callable[[Any], None]) -> str:
-    """What `draw` does to some axes, as SVG."""
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as exc:
-        raise missing("matplotlib", "plot the boxes' sizes", "`pip install 'minehat[train]'`.") from exc
-    text = io.StringIO()
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(5.4, 3.4), dpi=160, layout="constrained", facecolor="none")
-        axes = figure.subplots()
-        axes.set_facecolor("none")
-        draw(axes)
-        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
-    svg = text.getvalue()
-    svg = svg[svg.index("<svg"):]
-    for stand_in, variable in INKS.items():
-        svg = svg.replace(stand_in, f"var({variable})")
-    return svg

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from minehat.letterbox import place
-from PIL import Image
+from minehat.pages import picture_uri
 
 from .findings import Seen
 
 SIDE = 360  # longest side of a picture on the page, pixels
+QUALITY = 68
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,7 @@ def shown(seen: Seen, classes: Sequence[str], odd: Sequence[int] = ()) -> Shown:
     marks = tuple(Mark(*(round(float(value), 1) for value in (x0, y0, x1 - x0, y1 - y0)),
                        classes[seen.labelled.labels[row]], row in odd, bool(seen.labelled.ignored[row]))
                   for row, (x0, y0, x1, y1) in enumerate(boxes))
-    return Shown(_as_uri(small), seen.labelled.path.name, seen.split.title, str(seen.labelled.path),
+    return Shown(picture_uri(small, QUALITY), seen.labelled.path.name, seen.split.title, str(seen.labelled.path),
                  fitted.new_width, fitted.new_height, marks)
 
 
@@ -68,9 +67,3 @@ def spread(seen: Sequence[Seen], count: int) -> list[Seen]:
         share = min(len(ours), max(count // 6, round(count * len(ours) / len(seen))))
         chosen += [ours[int(row)] for row in (np.arange(share) + 0.5) * len(ours) / share]
     return chosen
-
-
-def _as_uri(frame: np.ndarray) -> str:
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(frame[..., ::-1])).save(file, "WEBP", quality=68)
-    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
