@@ -21,9 +21,9 @@ class Row:
 
 
 def rows_of(trial: Trial) -> list[Row]:
-    """FP32, FP16 where it can be had, the wanted precision as first tried and as taken."""
+    """FP32, FP16 where it can be had and is not what is wanted, the wanted precision as first tried and as taken."""
     rows = [Row("FP32", trial.parent.score, None, False)]
-    if trial.fp16:
+    if trial.fp16 and trial.wish.precision != "fp16":
         answers, loss = trial.fp16
         rows.append(Row("FP16", answers.score, loss, False))
     first, taken = trial.tried[0], trial.chosen
