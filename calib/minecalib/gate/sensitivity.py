@@ -1,19 +1,21 @@
-"""Which layers are suspected: by the noise that each adds itself, the worst of them by what they do to the scores."""
+"""Which layers are suspected: by what each, rounded alone, does to the scores, and by what it would cost to lift it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from minehat.progress import bar
+import numpy as np
+from minehat.progress import bar, muted
 
 from ..check import drift
-from ..images import Squares
+from ..cost import multiplications, relative_cost
 from ..lowering import Job
 from ..placement import Layer
 from .drift import own_noise
 
 PICTURES = 16
-MEASURED = 24  # layers whose effect on the scores is measured, those that look worst
+MEASURED = 100  # layers whose effect on the scores is measured, those that drift most
+CHEAP = 0.005  # of the whole arithmetic; layers below it are as good as free
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,12 @@ class Suspect:
     layer: Layer
     noise: float  # over signal, at the outputs of its convolutions, when it alone is rounded
     sqnr: float | None  # dB, of the scores when it alone is rounded; None where that was not measured
+    cost: float  # estimated arithmetic that lifting it adds, all in INT8 being 1
+
+    @property
+    def weight(self) -> float:
+        """What lifting it would mend, for its price."""
+        return 0.0 if self.sqnr is None else 10 ** (-self.sqnr / 10) / (self.cost + CHEAP)
 
 
 def suspects(job: Job) -> list[Suspect]:
@@ -32,15 +40,19 @@ def suspects(job: Job) -> list[Suspect]:
     some = job.squares.some(PICTURES)
     noises = own_noise(job.parent.wiring(), job.layers(), placement,
                        (batch for _, batch in some.walk("drift of layers")))
+    batches = [batch for _, batch in some.walk("reading")]
     layers = sorted(job.layers(), key=lambda layer: -noises[layer.tensor])
-    alone = {layer.tensor: _alone(job, some, layer, layers)
-             for layer in bar(layers[:MEASURED], label="sensitivity")}
-    worst = sorted(layers[:MEASURED], key=lambda layer: alone[layer.tensor])
-    return [Suspect(layer, noises[layer.tensor], alone.get(layer.tensor)) for layer in worst + layers[MEASURED:]]
+    counts = multiplications(job.parent.wiring())
+    alone = {layer.tensor: _alone(job, batches, layer, layers)
+             for layer in bar(layers[:MEASURED], label="sensitivity of layers")}
+    found = [Suspect(layer, noises[layer.tensor], alone.get(layer.tensor),
+                     relative_cost(counts, layers, [layer.tensor], job.wish.precision) - 1) for layer in layers]
+    return sorted(found, key=lambda suspect: -suspect.weight)
 
 
-def _alone(job: Job, some: Squares, layer: Layer, layers: list[Layer]) -> float:
+def _alone(job: Job, batches: list[np.ndarray], layer: Layer, layers: list[Layer]) -> float:
     """SQNR of the scores in dB when this layer alone is in INT8."""
     others = [other.tensor for other in layers if other is not layer]
     model = replace(job, wish=replace(job.wish, precision="int8"), objects=None).lowered(others).model
-    return drift(job.parent.model, model, (batch for _, batch in some.some(PICTURES // 2).walk("comparing"))).sqnr
+    with muted():
+        return drift(job.parent.model, model, batches).sqnr
