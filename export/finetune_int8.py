@@ -32,7 +32,7 @@ from minehat.errors import MineHatError
 from minehat.files import ready_file, sha256_of
 from minehat.labels import ClassMap, class_map, scan_split
 from minehat.progress import say
-from minehat.scoring import Score
+from minehat.scoring import Score, score
 from minehat.tables import percent, print_table
 from minenet.checkpoint import load_checkpoint
 from minenet.data.asked_sets import asked_set
@@ -46,6 +46,7 @@ from minenet.int8.tuning import tune
 from minenet.int8.written import write_tuned
 from minenet.network import MineNet
 from minenet.onnx_export import export_onnx
+from minenet.opened import opened
 
 COMPARED = 4  # pictures on which the written file must answer as torch does
 
@@ -63,7 +64,7 @@ def main(argv: Sequence[str]) -> int:
     frames = [sample.picture for sample in material.sources[0].samples[:COMPARED]]
     model = _exported(teacher, card, frames)
     network = RoundedNet(body_of(model), teacher.recipe, placement)
-    scores = {"fp32": _scored(teacher, material, card), "int8 before": _scored(network, material, card)}
+    scores = {"fp32": _scored(teacher, material, card), "int8 before": _scored_file(asked, material)}
     tune(network, teacher, material.sources, max(card.width, card.height), settings)
     facts = {"rounded_sha256": sha256_of(asked.rounded), "pictures": [source.name for source in material.sources],
              "settings": asdict(settings)}
@@ -126,6 +127,14 @@ def _exported(network: MineNet, card: ModelCard, frames: list) -> onnx.ModelProt
 
 def _scored(network: MineNet | RoundedNet, material: Material, card: ModelCard) -> Score | None:
     return evaluate(network, material.val, card) if material.val else None
+
+
+def _scored_file(asked: argparse.Namespace, material: Material) -> Score | None:
+    """Of the INT8 file as the runtime runs it."""
+    if not material.val:
+        return None
+    with opened(asked.rounded, threads=asked.threads) as (card, look):
+        return score(look(material.val), material.val, card.classes, card.conf)
 
 
 def _tell(asked: argparse.Namespace, scores: dict[str, Score | None]) -> None:

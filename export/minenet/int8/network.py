@@ -24,17 +24,27 @@ class Layer(nn.Module):
     So one rate of learning suits them all, be they large or small.
     """
 
+    sizes: Tensor  # [out]; powers of two, which lose no bit
+
     def __init__(self, weights: npt.NDArray[np.float32], bias: npt.NDArray[np.float32] | None = None) -> None:
         super().__init__()
         start = torch.from_numpy(weights.copy())
         sizes = start.square().mean(dim=(1, 2, 3)).sqrt().clamp(min=2.0**-40)
-        self.register_buffer("sizes", sizes := sizes.log2().round().exp2())  # powers of two, which lose no bit
-        self.weights = nn.Parameter(start / sizes.view(-1, 1, 1, 1))
-        self.bias = None if bias is None else nn.Parameter(torch.from_numpy(bias.copy()) / sizes)
+        self.register_buffer("sizes", sizes.log2().round().exp2())
+        self.weights = nn.Parameter(start / self.sizes.view(-1, 1, 1, 1))
+        self.bias = None if bias is None else nn.Parameter(torch.from_numpy(bias.copy()) / self.sizes)
 
     def forward(self) -> tuple[Tensor, Tensor | None]:
         """Weights [out, in, kh, kw] and bias [out]."""
         return self.weights * self.sizes.view(-1, 1, 1, 1), None if self.bias is None else self.bias * self.sizes
+
+    def scale_outputs(self, factors: Tensor) -> None:
+        """Multiply what comes out; factors: [out]."""
+        self.sizes *= factors
+
+    def scale_inputs(self, factors: Tensor) -> None:
+        """Multiply the weights of what comes in; factors: [in]."""
+        self.weights *= factors.view(1, -1, 1, 1)
 
 
 class RoundedNet(nn.Module):
@@ -70,7 +80,7 @@ class RoundedNet(nn.Module):
         """What a step makes of its inputs; a convolution's weights are rounded where its input is."""
         if step.kind != "Conv":
             return apply(step, inputs)
-        weights, bias = self.layers[_plain(step.output)]()
+        weights, bias = self.layer(step)()
         if rounds and self.grid_of(step.inputs[0], step):
             weights = rounded_weights(weights, self.placement.form)
         return convolve(step, *inputs, weights, bias)
@@ -84,6 +94,10 @@ class RoundedNet(nn.Module):
         """The raw maps among the tensors of a run, finest first."""
         return sorted((values[name] for name in self.body.maps), key=lambda raw: -raw.shape[2])
 
+    def layer(self, step: Step) -> Layer:
+        """What a convolution learns."""
+        return self.layers[_plain(step.output)]  # type: ignore[return-value]
+
     def learned(self) -> Placement:
         """The placement with the ranges as they are now."""
         ends = [self.grids[str(row)].range() for row in self._leads]
@@ -93,7 +107,7 @@ class RoundedNet(nn.Module):
     def initializers(self) -> dict[str, Tensor]:
         """Weights and biases by their names in the ONNX file."""
         return {name: values.detach() for step in self.body.steps if step.kind == "Conv"
-                for name, values in zip(step.names, self.layers[_plain(step.output)](), strict=False)}
+                for name, values in zip(step.names, self.layer(step)(), strict=False)}
 
     def _seen(self, name: str, step: Step, values: Mapping[str, Tensor],
               rounded: dict[tuple[str, str], Tensor]) -> Tensor:

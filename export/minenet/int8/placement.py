@@ -33,6 +33,7 @@ class Placement:
     form: str  # one of FORMS
     pairs: tuple[Pair, ...]
     lifted: tuple[str, ...] = ()  # tensors that got no pair because that cost too much accuracy
+    equalised: bool = False  # the grids are for channels that were equalised beforehand
 
     def to_json(self) -> str:
         """One line of JSON, as it stands in the metadata."""
@@ -50,7 +51,8 @@ def read_placement(path: str | Path) -> Placement:
         if found["schema"] != SCHEMA:
             raise MineHatError(f"{path}: its placement has schema {found['schema']}, this MineHat reads {SCHEMA}. "
                                "Take the MineHat that wrote it.")
-        placement = Placement(found["form"], tuple(map(_pair, found["pairs"])), tuple(found["lifted"]))
+        placement = Placement(found["form"], tuple(map(_pair, found["pairs"])), tuple(found["lifted"]),
+                              bool(found.get("equalised")))
     except (KeyError, TypeError, ValueError) as exc:
         raise MineHatError(f"{path}: its placement cannot be read ({type(exc).__name__}: {exc}). Make the file anew "
                            "with calib/quantize.py.") from exc

@@ -15,6 +15,7 @@ from ..loss import assign_all, yolo_loss
 from ..network import MineNet
 from ..training.schedule import rate_at
 from ..training.settings import MODERN
+from .equalise import equalise
 from .network import RoundedNet
 from .search import settle
 from .settings import TuneSettings
@@ -33,7 +34,10 @@ def tune(network: RoundedNet, teacher: MineNet, sources: Sequence[Source], size:
     steps = len(epoch_order(sources, settings.seed, 0)) // settings.batch * settings.epochs
     if not steps:
         raise MineHatError(f"the pictures do not fill one batch of {settings.batch}: give more, or a smaller --batch.")
-    settle(network, _images(next(_epoch(sources, size, settings, 0)))[:SETTLED_ON])
+    first = _images(next(_epoch(sources, size, settings, 0)))
+    if network.placement.equalised:
+        equalise(network, first)
+    settle(network, first[:SETTLED_ON])
     optimizer = torch.optim.Adam([{"params": list(network.layers.parameters()), "rate": settings.lr},
                                   {"params": list(network.grids.parameters()), "rate": settings.range_lr}])
     for step, batch in enumerate(bar(_all(sources, size, settings), steps, "fine-tuning")):
