@@ -26,7 +26,8 @@ from minecalib.gate.exam import Exam
 from minecalib.gate.gate import Gate
 from minecalib.gate.told import print_trial
 from minecalib.images import Picture, Squares, find_pictures, sample
-from minecalib.lowering import FORMS, PRECISIONS, Job, Wish, names_of, open_job, walk_over
+from minecalib.job import Job, names_of, open_job, walk_over
+from minecalib.lowering import FORMS, PRECISIONS, Wish
 from minecalib.parent import Parent, open_parent
 from minecalib.ranges import METHODS, Clipping
 from minecalib.ranges.cache import default_folder

@@ -14,7 +14,8 @@ from minecalib.cost import multiplications, relative_cost
 from minecalib.gate.drift import own_noise
 from minecalib.graph import key_of
 from minecalib.images import Squares, find_pictures
-from minecalib.lowering import FORMS, Job, Wish, names_of, open_job
+from minecalib.job import Job, names_of, open_job
+from minecalib.lowering import FORMS, Wish
 from minecalib.parent import open_parent
 from minecalib.placement import KEY, Placement
 from minecalib.ranges import Clipping

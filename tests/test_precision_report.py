@@ -20,7 +20,8 @@ from minecalib.gate.exam import Answers, Exam
 from minecalib.gate.loss import Budget, loss_of
 from minecalib.gate.trial import Trial, Tried
 from minecalib.images import Squares, find_pictures
-from minecalib.lowering import FORMS, Job, Wish, open_job
+from minecalib.job import Job, open_job
+from minecalib.lowering import FORMS, Wish
 from minecalib.parent import open_parent
 from minecalib.ranges import Clipping, Histogram
 from minecalib.report import Outcome, write_report

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from .forms.fp16 import GREATEST, check_halves
-from .lowering import Job, Lowered
+from .job import Job
+from .lowering import Lowered
 from .ranges import Seen
 from .written import Made
 

@@ -18,7 +18,8 @@ from onnx import helper
 
 from .check import Drift, check_valid, drift
 from .images import Squares
-from .lowering import Job, Lowered
+from .job import Job
+from .lowering import Lowered
 from .placement import KEY as PLACEMENT
 from .running import session_of
 

@@ -12,7 +12,8 @@ from minehat.progress import say
 from minehat.scoring.paired import Interval
 
 from ..cost import multiplications, relative_cost
-from ..lowering import Job, Lowered, Wish, lower
+from ..job import Job
+from ..lowering import Lowered, Wish, lower
 from .exam import Answers, Exam
 from .loss import GRAIN, Budget, loss_of, recall_loss
 from .rendered import TOGETHER, render
@@ -33,6 +34,7 @@ class Gate:
         self._most_cost, self._heads, self._scratch = most_cost, heads, scratch
         self._layers = job.layers()
         self._counts = multiplications(job.parent.wiring())
+        self._newest: tuple[frozenset[str], Lowered] | None = None
 
     @cached_property
     def trial(self) -> Trial:
@@ -54,7 +56,7 @@ class Gate:
             self._lift()
         if self.trial.chosen is None:
             raise MineHatError(self._refusal())
-        return self._job.lowered(sorted(self.trial.chosen.lifted))
+        return self._lowered(self.trial.chosen.lifted)
 
     def _lift(self) -> None:
         if not self._layers or not self._job.squares.pictures:
@@ -76,7 +78,7 @@ class Gate:
         trial = self.trial
         known = next((one for one in trial.tried if one.lifted == lifted), None)
         if known is None:
-            answers = self._sit(self._exam, self._job.lowered(sorted(lifted)))
+            answers = self._sit(self._exam, self._lowered(lifted))
             loss = loss_of(trial.parent, answers, self._budget.watched)
             rendered = self._on_rendered(lifted) if loss.within(self._budget) else None
             holds = loss.within(self._budget) and (
@@ -94,8 +96,14 @@ class Gate:
         if trial.rendered is None:
             exam = render(self._scratch, self._heads, self._job.parent.card, self._budget.watched)
             trial.rendered = exam.sit({FP32: self._job.parent.model})[FP32]
-        answers = self._sit(trial.rendered.exam, self._job.lowered(sorted(lifted)))
+        answers = self._sit(trial.rendered.exam, self._lowered(lifted))
         return recall_loss(trial.rendered, answers, self._budget.watched, TOGETHER)
+
+    def _lowered(self, lifted: frozenset[str]) -> Lowered:
+        """The newest one is kept: it is asked for in both exams, and when it is taken."""
+        if self._newest is None or self._newest[0] != lifted:
+            self._newest = lifted, self._job.lowered(sorted(lifted))
+        return self._newest[1]
 
     def _sit(self, exam: Exam, lowered: Lowered) -> Answers:
         name = self._job.wish.name

@@ -9,7 +9,7 @@ from minehat.progress import bar, muted
 
 from ..check import drift
 from ..cost import multiplications, relative_cost
-from ..lowering import Job
+from ..job import Job
 from ..placement import Layer
 from .drift import own_noise
 

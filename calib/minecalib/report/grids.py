@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..graph import Wiring, key_of
-from ..lowering import Job, Lowered, names_of
+from ..job import Job, names_of
+from ..lowering import Lowered
 from ..placement import Pair
 from ..ranges import Histogram
 from .facts import Elsewhere

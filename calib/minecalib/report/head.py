@@ -10,7 +10,7 @@ from minehat.files import sha256_of
 
 from ..gate.told import points
 from ..gate.trial import Trial
-from ..lowering import Job, names_of
+from ..job import Job, names_of
 from ..running import load_onnxruntime
 from .facts import Elsewhere, Outcome
 

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from ..gate.sensitivity import Suspect
 from ..graph import key_of
-from ..lowering import Job, Lowered
+from ..job import Job
+from ..lowering import Lowered
 from ..placement import lifted_tensors
 from ..ranges.histograms import exposed
 from ..running import session_of

@@ -19,7 +19,7 @@ from minehat.tables import percent
 from ..gate.told import frontier_table, points, rendered_told
 from ..gate.trial import Trial
 from ..images import Picture, Squares
-from ..lowering import Job, names_of
+from ..job import Job, names_of
 from .accuracy import Row, rows_of
 from .decisions import changes_of, shift_of, totals
 from .facts import Elsewhere, Outcome
