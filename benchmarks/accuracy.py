@@ -7,7 +7,7 @@ model's card and IoU 0.5. `ignore` and `difficult` objects count neither way.
 
 With --peers FOLDER, the INT8 files of others that lie there are scored too, and what our INT8 files lose against
 each of the same form has its paired 95 % interval. ONNX Runtime's quantize_static makes its own there first, in several
-settings and with our files' ranges, where these are the FP32 graph's (`quantize.py --no-equalise`). All calibrate on
+settings and with our files' ranges, but for those of `quantize.py --equalise`, whose graph differs. All calibrate on
 FOLDER/squares: the pictures of --images as the network sees them, for `quantize.py --images` too, and for the tools in
 benchmarks/peers/, which write into the FOLDER.
 

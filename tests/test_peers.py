@@ -45,7 +45,7 @@ def ours(model, pictures, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ours")
     for form, name in (("tensorrt", "int8"), ("cpu", "int8-cpu")):
         subprocess.run([sys.executable, ROOT / "calib/quantize.py", model, "--images", pictures, "--form", form,
-                        "--no-equalise", "--cache", "none", "-o", folder / f"tiny.{name}.onnx"],
+                        "--cache", "none", "-o", folder / f"tiny.{name}.onnx"],
                        check=True, capture_output=True)
     return folder / "tiny.int8.onnx", folder / "tiny.int8-cpu.onnx"
 
