@@ -19,6 +19,7 @@ from .loss import GRAIN, Budget, loss_of, recall_loss
 from .rendered import TOGETHER, render
 from .search import fewest
 from .sensitivity import Suspect, suspects
+from .told import tried_told
 from .trial import Trial, Tried
 
 MODEL, FP32, FP16 = "model", "fp32", "fp16"
@@ -85,6 +86,7 @@ class Gate:
                 rendered is None or rendered.bound <= self._budget.recall + GRAIN)
             known = Tried(lifted, answers, loss, self._cost(lifted), rendered, holds)
             trial.tried.append(known)
+            say(tried_told(known))
         if known.holds:
             trial.chosen = known
         return known.holds

@@ -49,9 +49,16 @@ def frontier_table(trial: Trial, names: Mapping[str, str]) -> tuple[list[str], l
                      _verdict(trial, one), _named(sorted(one.lifted), names)] for one in ordered]
 
 
+def tried_told(one: Tried) -> str:
+    """One set of layers in a line, as soon as it is known."""
+    rendered = f", rendered {points(one.rendered.drop)} (bound {points(one.rendered.bound)})" if one.rendered else ""
+    return (f"{len(one.lifted)} layers lifted, cost {one.cost:.2f}x: mAP50 {points(one.loss.map50.drop)}, recall "
+            f"{points(one.loss.recall.drop)}{rendered}: {'holds' if one.holds else 'over'}")
+
+
 def points(fraction: float) -> str:
     """A loss as people say it: 0.0123 -> +1.2."""
-    return f"{100 * fraction:+.1f}"
+    return f"{round(100 * fraction, 1) + 0.0:+.1f}"  # + 0.0: no -0.0
 
 
 def rendered_told(trial: Trial, one: Tried) -> str:
