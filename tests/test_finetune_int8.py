@@ -32,9 +32,7 @@ from minenet.int8.equalise import equalise
 from minenet.int8.grids import Grid
 from minenet.int8.network import RoundedNet
 from minenet.int8.placement import KEY, Pair, Placement, read_placement
-from minenet.int8.search import settle
 from minenet.int8.settings import TuneSettings
-from minenet.int8.teaching import distance
 from minenet.int8.tuning import tune
 from minenet.int8.written import FINE_TUNED, write_tuned
 from onnx import ModelProto, helper, numpy_helper
@@ -171,7 +169,7 @@ def test_a_range_is_learned(form: str) -> None:
 
 
 def test_a_network_that_rounding_broke_is_recovered(made: Made) -> None:
-    network, settled, out = made.rounded("tensorrt"), made.rounded("tensorrt"), made.folder / "tuned.onnx"
+    network, out = made.rounded("tensorrt"), made.folder / "tuned.onnx"
     pictures = [Sample(shot(seed), np.zeros((0, 4), np.float32), np.zeros(0, np.int64)) for seed in range(8)]
     torch.manual_seed(0)
     tune(network, made.network, [Source("scenes", pictures, 1.0)], 160, TuneSettings(epochs=6, batch=4, labels=0.0))
@@ -180,13 +178,6 @@ def test_a_network_that_rounding_broke_is_recovered(made: Made) -> None:
     before, after = (drift(made.parent.model, lowered.model, made.batches()).sqnr
                      for lowered in (made.lowered["tensorrt"], again))
     assert before < 1 and after > 9
-
-    images = torch.from_numpy(np.concatenate(list(made.batches())))
-    settle(settled, images[:1])
-    with torch.no_grad():
-        wanted = made.network(images)
-        first, last = (float(distance(one(images), wanted, one.recipe)) for one in (settled, network))
-    assert last < 0.9 * first  # what was learned beyond the ranges that it began with
 
 
 @pytest.mark.slow

@@ -143,7 +143,8 @@ def test_exactly_the_broken_layer_is_lifted(gallery: Path, broken: tuple[Path, s
     budget = ["--max-map-drop", 4, "--max-recall-drop", 6]
     assert gate(model, gallery, tmp_path / "x.onnx", "--form", form, *budget) == 0
     assert lifted_in(tmp_path / "x.onnx") == (culprit,)
-    rows = [line.split() for line in capsys.readouterr().err.splitlines() if line[:1].isdigit() and line.split()[1] != "layers"]
+    rows = [line.split() for line in capsys.readouterr().err.splitlines()
+            if line[:1].isdigit() and line.split()[1] != "layers"]
     assert {row[0]: "taken" in row for row in rows} == {"0": False, "1": True}
     assert float(next(row[3] for row in rows if row[0] == "0")) > 10  # points of mAP50 lost with the gate off
 
