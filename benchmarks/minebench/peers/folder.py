@@ -28,7 +28,7 @@ def peers_of(models: Sequence[Path], folder: Path, images: Sequence[Path], limit
         write_squares(images, card, limit, squares)
     if squares.is_dir():
         _make_by_onnxruntime(models, squares_in(squares), folder)
-    peers = sorted(folder.glob("*.onnx"))
+    peers = sorted(path for path in folder.glob("*.onnx") if not path.name.startswith("."))
     if not peers:
         raise MineHatError(f"{folder} holds no INT8 file of others. Make some there: `--images FOLDER`.")
     return peers

@@ -18,7 +18,8 @@ zero is a gain. What is worse than the other beyond the interval is marked so.
 """
 PEERS = """## The same pictures, the same calibration
 
-{pictures} labelled pictures ({data}). All calibrated on the same squares. `ort-` is ONNX Runtime's quantize_static:
+{pictures} labelled pictures ({data}). Others' files, and ours-same-pictures, are calibrated on the same squares, none of them
+gated; shipped files as their card says, through the gate, which saw these labelled pictures. `ort-` is ONNX Runtime's quantize_static:
 s8s8 symmetric with pairs at convolutions' inputs (for TensorRT), u8s8 with pairs on all operations (for CPUs), weights
 per channel, decode in float; `ranges-of` with the ranges of that file of ours. `modelopt-` is NVIDIA ModelOpt,
 symmetric. Ours are measured against those of the same form. All of it ran in ONNX Runtime on a CPU, {date}.
@@ -26,14 +27,17 @@ symmetric. Ours are measured against those of the same form. All of it ran in ON
 ```bash
 python benchmarks/accuracy.py helmet-nano.onnx helmet-nano.int8.onnx helmet-nano.int8-cpu.onnx --data helmets \\
     --images mine_frames/calib.txt --images helmets/ImageSets/Main/train.txt --images-limit 100 --peers out/peers
-python calib/quantize.py helmet-nano.onnx --images out/peers/squares -o helmet-nano.int8.onnx
+python calib/quantize.py helmet-nano.onnx --images out/peers/squares --equalise -o ours-same-pictures.int8.onnx
+python calib/quantize.py helmet-nano.onnx --images out/peers/squares --form cpu --percentile 99.9999 \\
+    -o ours-same-pictures.int8-cpu.onnx
 python benchmarks/peers/modelopt_int8.py --help   # how to add NVIDIA ModelOpt's, in an environment of its own
 ```
 """
 SOURCES = """## Which pictures to calibrate on
 
 On {data}, {date}. `python benchmarks/calibration_sources.py helmet-nano.onnx --source mine=mine_frames/calib.txt
---source helmets=helmets/ImageSets/Main/train.txt --data helmets --out out/sources`
+--source helmets=helmets/ImageSets/Main/train.txt --images-limit 100 --data helmets --out out/sources`; no gate, no equalising,
+ranges by the 99.999th percentile.
 """
 RACE = """## Against OpenVINO on a CPU: {model}
 
@@ -53,7 +57,7 @@ def page_of(figures: Mapping[str, Any]) -> str:
                   _accuracy(sources, sources["calibration"])]
     for race in figures.get("races", []):
         parts += _race(race)
-    return "\n".join(parts)
+    return "\n".join(parts) + "\n"
 
 
 def _accuracy(report: Mapping[str, Any], calibration: Mapping[str, Any] | None = None) -> str:
