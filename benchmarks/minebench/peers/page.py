@@ -18,9 +18,9 @@ zero is a gain. What is worse than the other beyond the interval is marked so.
 """
 PEERS = """## The same pictures, the same calibration
 
-{pictures} labelled pictures ({data}). Others' files, and ours-same-pictures, are calibrated on the same squares, none of them
-gated; shipped files as their card says, through the gate, which saw these labelled pictures. `ort-` is ONNX Runtime's quantize_static:
-s8s8 symmetric with pairs at convolutions' inputs (for TensorRT), u8s8 with pairs on all operations (for CPUs), weights
+{pictures} labelled pictures ({data}). Others' files, and ours-same-pictures, are calibrated on the same squares, none
+of them gated; shipped files as their card says, through the gate, which saw these labelled pictures. `ort-` is ONNX
+Runtime's quantize_static: s8s8 symmetric with pairs at convolutions' inputs (for TensorRT), u8s8 with pairs on all operations (for CPUs), weights
 per channel, decode in float; `ranges-of` with the ranges of that file of ours. `modelopt-` is NVIDIA ModelOpt,
 symmetric. Ours are measured against those of the same form. All of it ran in ONNX Runtime on a CPU, {date}.
 
@@ -36,8 +36,8 @@ python benchmarks/peers/modelopt_int8.py --help   # how to add NVIDIA ModelOpt's
 SOURCES = """## Which pictures to calibrate on
 
 On {data}, {date}. `python benchmarks/calibration_sources.py helmet-nano.onnx --source mine=mine_frames/calib.txt
---source helmets=helmets/ImageSets/Main/train.txt --images-limit 100 --data helmets --out out/sources`; no gate, no equalising,
-ranges by the 99.999th percentile.
+--source helmets=helmets/ImageSets/Main/train.txt --images-limit 100 --data helmets --out out/sources`; no gate, no
+equalising, ranges by the 99.999th percentile.
 """
 RACE = """## Against OpenVINO on a CPU: {model}
 
