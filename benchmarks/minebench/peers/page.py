@@ -20,7 +20,8 @@ PEERS = """## The same pictures, the same calibration
 
 {pictures} labelled pictures ({data}). Others' files, and ours-same-pictures, are calibrated on the same squares, none
 of them gated; shipped files as their card says, through the gate, which saw these labelled pictures. `ort-` is ONNX
-Runtime's quantize_static: s8s8 symmetric with pairs at convolutions' inputs (for TensorRT), u8s8 with pairs on all operations (for CPUs), weights
+Runtime's quantize_static: s8s8 symmetric with pairs at convolutions' inputs (for TensorRT), u8s8
+with pairs on all operations (for CPUs), weights
 per channel, decode in float; `ranges-of` with the ranges of that file of ours. `modelopt-` is NVIDIA ModelOpt,
 symmetric. Ours are measured against those of the same form. All of it ran in ONNX Runtime on a CPU, {date}.
 
