@@ -13,7 +13,8 @@ from minenet.checkpoint import load_checkpoint
 FOLDER = ROOT / "models" / "helmet-nano"
 FORMS = {"fp16": "helmet-nano.fp16.onnx", "int8": "helmet-nano.int8.onnx", "int8-cpu": "helmet-nano.int8-cpu.onnx"}
 FP32 = FOLDER / "helmet-nano.onnx"
-LEAST_MAP50, MOST_LOST = 0.45, 0.015  # what a model must hold to be given away
+LEAST_MAP50 = 0.60  # what a model must hold to be given away
+MOST_LOST = {"fp16": 0.001, "int8": 0.005, "int8-cpu": 0.005}  # of mAP50, and of bare heads found
 
 
 def test_every_form_names_the_file_it_was_made_from():
@@ -41,10 +42,13 @@ def test_the_cpu_form_convolves_in_integers_throughout():
     assert len(integer) == 75 and not floats
 
 
-def test_kept_scores_are_good_enough_and_int8_loses_little():
-    scores = {name: read_card(FOLDER / name).accuracy["helmets val"]["map50"] for name in (FP32.name, *FORMS.values())}
-    assert all(score >= LEAST_MAP50 for score in scores.values())
-    assert all(scores[FP32.name] - score <= MOST_LOST for score in scores.values())
+def test_kept_scores_are_good_enough_and_lower_precision_loses_next_to_nothing():
+    parent = read_card(FP32).accuracy["helmets val"]
+    assert parent["map50"] >= LEAST_MAP50
+    for precision, name in FORMS.items():
+        kept = read_card(FOLDER / name).accuracy["helmets val"]
+        for figure in ("map50", "recall_head"):
+            assert parent[figure] - kept[figure] <= MOST_LOST[precision], (name, figure)
 
 
 @pytest.mark.slow
