@@ -21,7 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from minecalib.gate.asked import add_arguments, budget_of, exam_of
+from minecalib.gate.asked import add_arguments, budget_of, exam_of, measure_of
 from minecalib.gate.exam import Exam
 from minecalib.gate.gate import Gate
 from minecalib.gate.told import print_trial
@@ -40,6 +40,7 @@ from minehat.errors import MineHatError
 from minehat.files import ready_file
 from minehat.progress import say
 from minehat.scoring import spread
+from onnx import ModelProto
 
 COMPARED = 64  # pictures of another place that are compared with the calibration's
 
@@ -88,8 +89,9 @@ def main(argv: Sequence[str]) -> int:
     ready_file(args.out)
     began = time.monotonic()
     exam = exam_of(args, parent.card) if args.gate else None
+    measure = measure_of(args, parent) if exam else parent.model
     job = open_job(parent, wish, _calibration(args, parent, exam), None if args.cache == "none" else Path(args.cache))
-    outcome = _through_gate(args, job, exam) if exam else Outcome(job.lowered())
+    outcome = _through_gate(args, job, measure, exam) if exam else Outcome(job.lowered())
     elsewhere = _elsewhere(args, job, outcome, exam)
     for other in elsewhere:
         say(other.gap.told)
@@ -116,9 +118,9 @@ def _calibration(args: argparse.Namespace, parent: Parent, exam: Exam | None) ->
     return squares
 
 
-def _through_gate(args: argparse.Namespace, job: Job, exam: Exam) -> Outcome:
+def _through_gate(args: argparse.Namespace, job: Job, measure: ModelProto, exam: Exam) -> Outcome:
     with tempfile.TemporaryDirectory() as scratch:
-        gate = Gate(job, exam, budget_of(args, job.parent.card), args.max_cost, args.rendered, Path(scratch))
+        gate = Gate(job, measure, exam, budget_of(args, job.parent.card), args.max_cost, args.rendered, Path(scratch))
         trial = gate.trial  # what cannot be examined is no refusal
         try:
             return Outcome(gate.pass_through(), trial)

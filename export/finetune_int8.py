@@ -2,7 +2,7 @@
 
     python calib/quantize.py helmet.onnx --images frames/ -o helmet.int8.onnx        # no --gate: written as it is
     python export/finetune_int8.py runs/nano/best.pt helmet.int8.onnx --data helmets -o helmet.qat.onnx
-    python calib/quantize.py helmet.qat.onnx --gate helmets -o helmet.int8.onnx
+    python calib/quantize.py helmet.qat.onnx --gate helmets --against helmet.onnx -o helmet.int8.onnx
 
 The INT8 file says what is rounded, on which grids; --form cpu needs a fine-tune of its own. Ranges that a few huge
 values made too coarse are settled first, then weights, biases and ranges learn for a few epochs, from the labels and
@@ -147,7 +147,7 @@ def _tell(asked: argparse.Namespace, scores: dict[str, Score | None]) -> None:
     else:
         say("not scored for want of a val split; --val names a set that has one")
     say(f"{asked.out} is written. Next: python calib/quantize.py {shlex.quote(str(asked.out))} --gate DATA "
-        "-o helmet.int8.onnx")
+        "--against FP32.onnx -o helmet.int8.onnx")
     print(json.dumps({name.replace(" ", "_"): score.to_json() for name, score in told.items()}))
 
 

@@ -14,6 +14,7 @@ from minecalib.gate.exam import Exam
 from minecalib.gate.loss import Budget, loss_of, recall_loss
 from minecalib.gate.rendered import render
 from minecalib.gate.search import MOST_TRIES, fewest
+from minecalib.graph import Wiring
 from minecalib.placement import KEY, Placement
 from minehat import scenes
 from minehat.card import read_card
@@ -164,6 +165,35 @@ def test_the_gates_pictures_are_not_calibrated_on(gallery: Path, tmp_path: Path,
     assert quantize(NANO, *flags, "-o", tmp_path / "x.onnx") == 0
     told = capsys.readouterr().err
     assert "14 pictures of" in told and "pictures        10 used" in told
+
+
+@pytest.fixture(scope="module")
+def fine_tuned(gallery: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that brings its placement along, and whose training has spoilt it: it sees nothing any more."""
+    folder = tmp_path_factory.mktemp("tuned")
+    assert quantize(NANO, "--images", gallery / "ImageSets/Main/train.txt", "-o", folder / "int8.onnx") == 0
+    model = onnx.load(NANO)
+    wiring = Wiring(model)
+    for node in wiring.last_convolutions:
+        wiring.set_array(node.input[2], wiring.array(node.input[2]) - 20)
+    entry = model.metadata_props.add()
+    entry.key, entry.value = KEY, read_metadata(folder / "int8.onnx")[KEY]
+    onnx.save(model, folder / "tuned.onnx")
+    return folder / "tuned.onnx"
+
+
+@pytest.mark.slow
+def test_a_fine_tuned_model_is_no_measure_of_itself(gallery: Path, fine_tuned: Path, tmp_path: Path,
+                                                    capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ["--gate", gallery, "--rendered", 0, "-o", tmp_path / "x.onnx"]
+    assert quantize(fine_tuned, *flags) == 2
+    assert "--against" in capsys.readouterr().err.splitlines()[-1]
+    assert quantize(fine_tuned, *flags, "--against", NANO) == 2
+    told = capsys.readouterr().err
+    assert "Nothing is written" in told.splitlines()[-1] and not list(tmp_path.iterdir())
+    rows = {line.split()[0]: line.split()[1] for line in told.splitlines() if line.startswith(("fp32 ", "int8 "))}
+    assert float(rows["fp32"]) > 40 > float(rows["int8"])
+    assert quantize(fine_tuned, "-o", tmp_path / "x.onnx") == 0
 
 
 @pytest.mark.parametrize(("flags", "said"), [

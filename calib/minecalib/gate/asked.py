@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from minehat import scenes
 from minehat.card import ModelCard
 from minehat.errors import MineHatError
 from minehat.labels import class_map, read_split
 from minehat.scoring.pictures import HEAD
+from onnx import ModelProto
 
+from ..parent import Parent, open_parent
 from .exam import Exam
 from .loss import Budget
 
@@ -23,6 +26,9 @@ def add_arguments(parser: ArgumentParser) -> None:
                     "that cost most are lifted back to FP16 (FP32 without it) until it holds, or nothing is written")
     gate.add_argument("--gate", metavar="DATA", help="labelled pictures: a Pascal VOC, YOLO or COCO folder or file; "
                                                      "those among them that --images names too are not calibrated on")
+    gate.add_argument("--against", type=Path, metavar="FP32.onnx",
+                      help="the FP32 model that losses count against (default: MODEL; a fine-tuned one wants the one "
+                           "that it was before)")
     gate.add_argument("--gate-split", default="val", metavar="NAME", help="(default: %(default)s)")
     gate.add_argument("--map", action="append", default=[], metavar="NAME=CLASS",
                       help="what a class of the labels is called here; NAME=- leaves it out")
@@ -47,6 +53,22 @@ def budget_of(args: Namespace, card: ModelCard) -> Budget:
     if args.rendered and watched not in scenes.CLASSES:
         raise MineHatError(f"scenes show {', '.join(scenes.CLASSES)}, no {watched}. Give `--rendered 0`.")
     return Budget(args.max_map_drop / 100, args.max_recall_drop / 100, watched)
+
+
+def measure_of(args: Namespace, parent: Parent) -> ModelProto:
+    """The FP32 model that losses count against. Raises MineHatError for another kind of model, and where a fine-tuned
+    one would be its own measure."""
+    if args.against is None and parent.fine_tuned_for:
+        raise MineHatError(f"{parent.path} was fine-tuned, so what it lost on the way would not be seen. Give the FP32 "
+                           "model that it was before: `--against helmet.onnx`.")
+    if args.against is None:
+        return parent.model
+    found = open_parent(args.against)
+    ours, theirs = ((card.classes, card.height, card.width) for card in (parent.card, found.card))
+    if ours != theirs:
+        raise MineHatError(f"--against {args.against} has other classes or another size than {parent.path}. Give the "
+                           "FP32 model of the same network.")
+    return found.model
 
 
 def exam_of(args: Namespace, card: ModelCard) -> Exam:

@@ -10,6 +10,7 @@ from minehat import scenes
 from minehat.errors import MineHatError
 from minehat.progress import say
 from minehat.scoring.paired import Interval
+from onnx import ModelProto
 
 from ..cost import multiplications, relative_cost
 from ..job import Job
@@ -28,10 +29,12 @@ MODEL, FP32, FP16 = "model", "fp32", "fp16"
 class Gate:
     """Judges what is made of one parent. `trial` holds what was seen."""
 
-    def __init__(self, job: Job, exam: Exam, budget: Budget, most_cost: float, heads: int, scratch: Path) -> None:
-        """most_cost: estimated arithmetic that lifting may lead to, all in INT8 being 1. heads: to be rendered for the
-        second check, 0 for none. scratch: an empty folder for them."""
-        self._job, self._exam, self._budget = job, exam, budget
+    def __init__(self, job: Job, measure: ModelProto, exam: Exam, budget: Budget, most_cost: float, heads: int,
+                 scratch: Path) -> None:
+        """measure: the FP32 model that losses count against. most_cost: estimated arithmetic that lifting may lead to,
+        all in INT8 being 1. heads: to be rendered for the second check, 0 for none. scratch: an empty folder for them.
+        """
+        self._job, self._measure, self._exam, self._budget = job, measure, exam, budget
         self._most_cost, self._heads, self._scratch = most_cost, heads, scratch
         self._layers = job.layers()
         self._counts = multiplications(job.parent.wiring())
@@ -41,7 +44,7 @@ class Gate:
     def trial(self) -> Trial:
         """The parent and its FP16 form, examined."""
         job = self._job
-        models = {FP32: job.parent.model}
+        models = {FP32: self._measure}
         try:
             models[FP16] = lower(job.parent, Wish(FP16), job.seen).judged
         except MineHatError as exc:
@@ -97,7 +100,7 @@ class Gate:
         trial = self.trial
         if trial.rendered is None:
             exam = render(self._scratch, self._heads, self._job.parent.card, self._budget.watched)
-            trial.rendered = exam.sit({FP32: self._job.parent.model})[FP32]
+            trial.rendered = exam.sit({FP32: self._measure})[FP32]
         answers = self._sit(trial.rendered.exam, self._lowered(lifted))
         return recall_loss(trial.rendered, answers, self._budget.watched, TOGETHER)
 
