@@ -20,10 +20,10 @@ from .loss import GRAIN, Budget, loss_of, recall_loss
 from .rendered import TOGETHER, render
 from .search import fewest
 from .sensitivity import Suspect, suspects
-from .told import tried_told
+from .told import points, tried_told
 from .trial import Trial, Tried
 
-MODEL, FP32, FP16 = "model", "fp32", "fp16"
+FP32, FP16 = "fp32", "fp16"
 
 
 class Gate:
@@ -118,9 +118,17 @@ class Gate:
         return relative_cost(self._counts, self._layers, lifted, self._job.wish.precision) if self._layers else 1.0
 
     def _refusal(self) -> str:
-        best = min(self.trial.tried, key=lambda one: one.loss.recall.drop + one.loss.map50.drop)
-        return (f"{self._job.wish.name} loses {100 * best.loss.map50.drop:.1f} points of mAP50 and "
-                f"{100 * best.loss.recall.drop:.1f} of {self._budget.watched} recall on {self._exam.name} at best; "
-                f"{100 * self._budget.map50:g} and {100 * self._budget.recall:g} are allowed. Nothing is written. "
+        best = min(self.trial.tried, key=_badness)
+        rendered = f", and by its 95 % bound {points(best.rendered.bound)} on rendered ones" if best.rendered else ""
+        return (f"{self._job.wish.name} loses {points(best.loss.map50.drop)} points of mAP50 and "
+                f"{points(best.loss.recall.drop)} of {self._budget.watched} recall on {self._exam.name} at best"
+                f"{rendered}; {100 * self._budget.map50:g} and {100 * self._budget.recall:g} are allowed. Nothing is "
+                "written. "
                 "Try `--equalise`, more or other `--images`, another `--method`, or fine-tune: "
                 "`python export/finetune_int8.py`.")
+
+
+def _badness(one: Tried) -> tuple[bool, float]:
+    """Those that only the rendered heads spoke against come first."""
+    lost = one.rendered.bound if one.rendered else one.loss.recall.drop + one.loss.map50.drop
+    return one.rendered is None, lost
