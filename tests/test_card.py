@@ -69,7 +69,7 @@ def test_a_model_without_a_card_says_how_to_give_one(tmp_path):
     ({"precision": "int4"}, "precision must be one of"),
     ({"conf": 25}, "conf must lie in 0..1, found 25"),
     ({"iou": "0.5"}, "iou must lie in 0..1"),
-    ({"outputs": ["output0"]}, "outputs must name two"),
+    ({"outputs": ["output0"]}, "outputs must name 2"),
     ({"name": None}, "name must be text"),
     ({"accuracy": []}, "accuracy must be an object"),
 ])

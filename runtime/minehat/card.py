@@ -19,6 +19,12 @@ from .onnx_metadata import read_metadata
 KEY = "minehat.card"
 SCHEMA = 1
 PRECISIONS = ("fp32", "fp16", "int8", "int8+fp16", "int8-cpu")
+OUTPUTS = {  # that a graph has, by how much of the suppression is inside it
+    "none": ("boxes", "scores"),  # [N, B, 4], [N, B, C]
+    "topk": ("boxes", "scores"),  # the same of the B best boxes, best first
+    "graph": ("boxes", "scores", "labels", "count", "converged"),  # [N, K, 4], [N, K], [N, K], [N], [N]
+    "plugin": ("boxes", "scores", "labels", "count"),
+}
 
 
 @dataclass(frozen=True)
@@ -37,9 +43,11 @@ class ModelCard:
     pad: int = 114  # grey of the letterbox's bands, 0..255
     stride: int = 32
     precision: str = "fp32"
-    outputs: tuple[str, ...] = ("boxes", "scores")
-    conf: float = 0.25  # default threshold on the score
-    iou: float = 0.5  # default threshold of the suppression
+    outputs: tuple[str, ...] = OUTPUTS["none"]  # their names, in the order of OUTPUTS
+    suppression: str = "none"  # inside the graph: none, topk, graph, plugin
+    candidates: int = 0  # boxes a picture that the graph lets through at most; 0 where all
+    conf: float = 0.25  # default threshold on the score; where the graph suppresses, the least there is
+    iou: float = 0.5  # default threshold of the suppression; where the graph suppresses, the only one
     parent_sha256: str = ""  # of the file that this one was made from
     data_sources: tuple[str, ...] = ()
     accuracy: Mapping[str, Mapping[str, float]] = field(default_factory=dict)  # by data set's name
@@ -145,8 +153,13 @@ def _check_names(card: ModelCard) -> None:
             raise ValueError(f"{key} must be a list of names, found {names!r}.")
     if not card.classes or len(set(card.classes)) != len(card.classes):
         raise ValueError(f"classes must be different names, at least one, found {card.classes!r}.")
-    if len(card.outputs) != 2:
-        raise ValueError(f"outputs must name two: boxes, then scores; found {card.outputs!r}.")
+    wanted = OUTPUTS.get(card.suppression, ())
+    if not wanted:
+        raise ValueError(f"suppression must be one of {', '.join(OUTPUTS)}, found {card.suppression!r}.")
+    if len(card.outputs) != len(wanted):
+        raise ValueError(f"outputs must name {len(wanted)}: {', '.join(wanted)}; found {card.outputs!r}.")
+    if type(card.candidates) is not int or card.candidates < 0:
+        raise ValueError(f"candidates must be a whole number from 0, found {card.candidates!r}.")
 
 
 def _check_input(card: ModelCard) -> None:

@@ -18,6 +18,15 @@ def load_cv2(purpose: str) -> Any:
     return cv2
 
 
+def load_onnx(purpose: str) -> Any:
+    """The onnx package. Raises MineHatError, telling what it was wanted for, where it is absent."""
+    try:
+        import onnx
+    except ModuleNotFoundError as exc:
+        raise missing("The onnx package", purpose, "`pip install onnx`.") from exc
+    return onnx
+
+
 def quiet_cv2(purpose: str) -> Any:
     """OpenCV for videos, with its voice and libav's turned off: what fails is said by us, once."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read when the first video is opened
