@@ -17,8 +17,9 @@ from pathlib import Path
 
 from .card import read_card
 from .engine.build import Built, engine_from_onnx
+from .engine.differences import USUAL_SM
 from .engine.layers import counted
-from .engine.library import TARGETS, USUAL_SM
+from .engine.library import TARGETS
 from .engine.options import (
     REQUIRABLE,
     USUAL_BATCH,

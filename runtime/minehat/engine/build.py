@@ -21,8 +21,9 @@ from ..files import sha256_of, written_whole
 from ..onnx_metadata import read_metadata
 from ..progress import say
 from .card import EngineCard, card_beside
+from .differences import NO_INT8_SM, aim
 from .layers import UNKNOWN, Convolution, convolutions_in, counted, layers_from_table
-from .library import NO_INT8_SM, Library, aim, builder_library
+from .library import Library, builder_library
 from .network import Network, parsed
 from .onnx_form import check_symmetric, symmetric_name
 from .options import USUAL_BATCH, BuildOptions
