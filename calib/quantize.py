@@ -30,14 +30,13 @@ from minecalib.job import Job, names_of, open_job, walk_over
 from minecalib.lowering import FORMS, PRECISIONS, Wish
 from minecalib.parent import Parent, open_parent
 from minecalib.ranges import METHODS, Clipping
-from minecalib.ranges.cache import default_folder
 from minecalib.ranges.domain import gap
 from minecalib.report import Elsewhere, Outcome, ready_report, write_report
 from minecalib.told import file_told
 from minecalib.written import write_lowered
 from minehat.doors import DONE, SOME_FAILED, run_door
 from minehat.errors import MineHatError
-from minehat.files import ready_file
+from minehat.files import cache_folder, ready_file
 from minehat.progress import say
 from minehat.scoring import spread
 from onnx import ModelProto
@@ -65,7 +64,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--equalise", action="store_true",
                         help="bring the channels between convolutions to one size first, so that one scale serves them "
                              "all: mends models with a few huge channels, and costs no speed")
-    parser.add_argument("--cache", default=str(default_folder()), metavar="FOLDER|none",
+    parser.add_argument("--cache", default=str(cache_folder("ranges")), metavar="FOLDER|none",
                         help="where calibrations are kept, by the hashes of model and pictures (%(default)s)")
     parser.add_argument("--limit", type=int, metavar="N", help="calibrate on N of the pictures, drawn at random (all)")
     parser.add_argument("--seed", type=int, default=0, help="of the draw for --limit (default: 0)")

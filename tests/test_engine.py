@@ -113,12 +113,20 @@ def saved(folder, name="tiny.onnx", **kind):
 
 
 def door(*argv):
-    """`minehat build`, in this process."""
+    """`minehat build`, all of it in this process."""
     def main(words):
         parser = argparse.ArgumentParser("minehat build")
         build_command.add_arguments(parser)
-        return build_command.run(parser.parse_args(words))
+        args = parser.parse_args(words)
+        build_command.check(args)
+        return build_command.build(vars(args))
     return run_door(main, [str(word) for word in argv])
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept(tmp_path_factory, monkeypatch):
+    """No test finds what another one built."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("kept")))
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +141,7 @@ def engine(tmp_path_factory):
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_each_convolution_runs_in_the_precision_of_the_file(tmp_path, precision):
     built = engine_from_onnx(saved(tmp_path, precision=precision))
-    assert [(conv.name, conv.runs_in) for conv in built.convolutions] == [
+    assert [(conv.name, conv.runs_in) for conv in built.card.convolutions] == [
         ("stem", precision), ("body", precision), ("head", precision)]
     assert sum(built.card.precisions.values()) == 3
 
@@ -145,9 +153,9 @@ def test_the_shipped_models_build_and_keep_their_precision(tmp_path, onnx_file):
     fastest = card.model.precision.split("+")[0]
     assert check_whole(built.path) == card
     assert card.batch == (1, 1, 4)
-    assert len(built.convolutions) == 75
+    assert len(built.card.convolutions) == 75
     lifted = json.loads(read_metadata(onnx_file).get("minehat.placement", '{"lifted": []}'))["lifted"]
-    assert Counter(conv.runs_in for conv in built.convolutions) == Counter(
+    assert Counter(conv.runs_in for conv in built.card.convolutions) == Counter(
         [fastest] * (75 - len(lifted)) + ["fp32"] * len(lifted))
 
 
@@ -355,7 +363,8 @@ def test_a_full_disk_leaves_nothing(tmp_path):
     """The engine is about 300 kB; files of this process may grow to 100 kB."""
     model = saved(tmp_path)
     code = ("import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
-            "from minehat.engine import engine_from_onnx; engine_from_onnx(sys.argv[1])")
+            "from minehat.engine import BuildOptions, engine_from_onnx;"
+            "engine_from_onnx(sys.argv[1], options=BuildOptions(keep=False))")
     run = subprocess.run([sys.executable, "-c", code, str(model)], capture_output=True, text=True, check=False)
     assert run.returncode == 1
     assert run.stderr.splitlines()[-1].startswith("minehat.errors.MineHatError")

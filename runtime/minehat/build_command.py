@@ -3,7 +3,10 @@
 Build an engine from an ONNX file, and write its card (OUT.engine.json) beside it. With TensorRT it is
 for this machine's GPU; with TensorRT-RTX it is compiled ahead of time, no GPU needed, for the desktop
 cards named by --sm. FP16 and INT8 are what the ONNX file says (calib/quantize.py makes such files); the
-table shows how each convolution really runs.
+table shows how each convolution really runs, and `minehat inspect ENGINE` all its layers.
+
+The same build a second time is fetched from $XDG_CACHE_HOME/minehat (~/.cache/minehat), where the timings of
+TensorRT's kernels are kept too: a build that was stopped or killed goes on from them.
 """
 
 from __future__ import annotations
@@ -11,22 +14,25 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
-from .card import read_card
+from .card import OUTPUTS, read_card
+from .engine.apart import answer, run_apart
 from .engine.build import Built, engine_from_onnx
 from .engine.differences import USUAL_SM
 from .engine.layers import counted
 from .engine.library import TARGETS
 from .engine.options import (
     REQUIRABLE,
+    TACTICS,
     USUAL_BATCH,
     BuildOptions,
     batch_from_text,
     bytes_from_text,
     sm_from_text,
+    tactics_from_text,
 )
 from .errors import MineHatError
 from .files import ready_file, write_whole
@@ -46,26 +52,69 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", metavar="MIN,OPT,MAX",
                         help="pictures at once: least, best, most; or one number (default "
                              f"{','.join(map(str, USUAL_BATCH))}, or the model's own when it is fixed)")
-    parser.add_argument("--workspace", default="1GiB", metavar="SIZE",
-                        help="most GPU scratch memory that a layer may use (default 1GiB)")
+    parser.add_argument("--nms", default="none", metavar="|".join(OUTPUTS),
+                        help="suppression inside the engine: topk, the best boxes alone; graph, all of it in ordinary "
+                             "operations; plugin, by EfficientNMS_TRT, TensorRT only (default none)")
+    parser.add_argument("--candidates", metavar="K", type=int, help="boxes that --nms lets through, the best first")
     parser.add_argument("--require", metavar="|".join(REQUIRABLE),
                         help="fail, naming them, when convolutions run in another precision")
+    _add_search(parser)
     parser.add_argument("--card", metavar="FILE", help="model card for an ONNX file that carries none")
     parser.add_argument("--json", metavar="FILE", help="write what was built into this .json file; - for stdout")
 
 
+def _add_search(parser: argparse.ArgumentParser) -> None:
+    search = parser.add_argument_group("memory and time")
+    search.add_argument("--workspace", metavar="SIZE",
+                        help="most GPU scratch memory that a layer may use (default 1GiB; on a Jetson a quarter of the "
+                             "free memory where that is less)")
+    search.add_argument("--opt-level", metavar="0..5", type=int,
+                        help="how long to look for fast kernels: less time and memory, or a faster engine (default 3)")
+    search.add_argument("--tactics", metavar=",".join(TACTICS) + "|none",
+                        help="sources of convolution kernels that may be tried; fewer take less memory")
+    search.add_argument("--timing-cache", metavar="FILE", type=Path,
+                        help="where kernels' timings are kept (default: ours for this GPU; TensorRT only)")
+    search.add_argument("--dla", metavar="CORE", type=int,
+                        help="run on this core of an Orin's deep learning accelerator what it can take")
+    search.add_argument("--no-cache", action="store_true", help="build anew and keep nothing for the next time")
+
+
 def run(args: argparse.Namespace) -> int:
-    """Build, tell people on stderr and machines in --json. Returns 0; raises MineHatError."""
+    """Build in a process of its own, for libraries crash and builders are killed. Returns the exit code."""
+    check(args)
+    wishes = {name: str(value) if isinstance(value, Path) else value
+              for name, value in vars(args).items() if name != "run"}
+    return run_apart("minehat.build_command", wishes, f"the build of {args.model}")
+
+
+def check(args: argparse.Namespace) -> None:
+    """Raise MineHatError for arguments that no build can be begun with."""
     _check_json(args)
-    options = BuildOptions(
-        target=args.target, sm=sm_from_text(args.sm) if args.sm else (),
-        batch=batch_from_text(args.batch) if args.batch else None,
-        workspace=bytes_from_text(args.workspace), require=args.require)
-    built = engine_from_onnx(args.model, args.out, options, read_card(args.card) if args.card else None)
+    _options(args)
+
+
+def build(wishes: Mapping[str, Any]) -> int:
+    """Build here, tell people on stderr and machines in --json. Returns 0; raises MineHatError."""
+    args = argparse.Namespace(**wishes)
+    try:
+        built = engine_from_onnx(args.model, args.out, _options(args), read_card(args.card) if args.card else None)
+    except MemoryError as exc:
+        raise MineHatError(f"{args.model}: memory ran out. Close other programs, add swap, or give a smaller "
+                           "--workspace and --opt-level.") from exc
     say(_table(built))
     if args.json:
         _write_json(args.json, built)
     return 0
+
+
+def _options(args: argparse.Namespace) -> BuildOptions:
+    return BuildOptions(
+        target=args.target, sm=sm_from_text(args.sm) if args.sm else (),
+        batch=batch_from_text(args.batch) if args.batch else None,
+        workspace=bytes_from_text(args.workspace) if args.workspace else None, opt_level=args.opt_level,
+        tactics=tactics_from_text(args.tactics) if args.tactics else None,
+        timing_cache=Path(args.timing_cache) if args.timing_cache else None, dla=args.dla, nms=args.nms,
+        candidates=args.candidates, require=args.require, keep=not args.no_cache)
 
 
 def _check_json(args: argparse.Namespace) -> None:
@@ -82,12 +131,13 @@ def _check_json(args: argparse.Namespace) -> None:
 
 def _table(built: Built) -> str:
     card = built.card
+    how = "fetched, built before in" if built.kept else "built in"
     aims = card.gpu or "sm " + ", ".join(text.replace(".", "") for text in card.compute_capabilities)
     least, best, most = card.batch
-    lines = [f"{built.path}  {card.engine_bytes / 1e6:.1f} MB, {card.build_seconds:.1f} s with "
-             f"{built.library.title}, for {aims}, batch {least}..{most} (best at {best})"]
+    lines = [f"{built.path}  {card.engine_bytes / 1e6:.1f} MB, {how} {card.build_seconds:.1f} s "
+             f"with {card.library_title}, for {aims}, batch {least}..{most} (best at {best})"]
     lines += _rows("convolutions", card.precisions.items())
-    lines += _rows("all layers", built.layers.items())
+    lines += _rows("all layers", counted(layer.precision for layer in card.layers).items())
     lines += [f"note: {note}" for note in _notes(built)]
     return "\n".join(lines)
 
@@ -100,22 +150,27 @@ def _rows(title: str, counts: Iterable[tuple[str, int]]) -> list[str]:
 def _notes(built: Built) -> list[str]:
     """What a person should know: the model's word against the engine's, and the library's warnings."""
     promised = built.card.model.precision.split("+")[0]
-    runs = counted(conv.runs_in for conv in built.convolutions)
+    convolutions, warnings = built.card.convolutions, built.card.warnings
+    runs = counted(conv.runs_in for conv in convolutions)
     others = sum(count for name, count in runs.items() if name != promised)
-    notes = [f"the card says {built.card.model.precision}, {others} of {len(built.convolutions)} convolutions "
+    notes = [f"the card says {built.card.model.precision}, {others} of {len(convolutions)} convolutions "
              f"run otherwise ({', '.join(runs)})"] if others else []
-    if built.warnings:
-        more = f" (and {len(built.warnings) - 1} more; --json holds all)" if len(built.warnings) > 1 else ""
-        notes.append(f"the builder warns: {' '.join(built.warnings[0].split())[:160]}{more}")
+    if warnings:
+        more = f" (and {len(warnings) - 1} more; --json holds all)" if len(warnings) > 1 else ""
+        notes.append(f"the builder warns: {' '.join(warnings[0].split())[:160]}{more}")
     return notes
 
 
 def _write_json(name: str, built: Built) -> None:
-    report = {"engine": str(built.path), "card": json.loads(built.card.to_json()),
-              "convolutions": [asdict(conv) for conv in built.convolutions],
-              "layers": built.layers, "warnings": list(built.warnings)}
+    card = json.loads(built.card.to_json())
+    report = {"engine": str(built.path), "kept": built.kept, "card": card,
+              **{key: card.pop(key) for key in ("convolutions", "layers", "warnings")}}
     text = json.dumps(report, indent=1) + "\n"
     if name == "-":
         sys.stdout.write(text)
     else:
         write_whole(Path(name), text)
+
+
+if __name__ == "__main__":
+    sys.exit(answer(build))

@@ -15,10 +15,12 @@ from .progress import hush, say
 DONE, BUG, MENDABLE, SOME_FAILED, SLOWER, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
 
 
-def run_door(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None) -> int:
+def run_door(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None,
+             name: str | None = None) -> int:
     """Call `main` with the arguments and return its exit code; a MineHatError becomes one line and 2.
 
-    Of ManyFaults each fault has its own line, and the last one sums them up.
+    Of ManyFaults each fault has its own line, and the last one sums them up. `name` begins it, the program's own
+    where none is given.
     """
     try:
         with _cleared_by_sigterm():
@@ -27,7 +29,7 @@ def run_door(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = 
         *faults, last = exc.told() if isinstance(exc, ManyFaults) else [str(exc)]
         for fault in faults:
             say(" ".join(fault.split()))
-        say(f"{_called()}: {' '.join(last.split())}")
+        say(f"{name or _called()}: {' '.join(last.split())}")
         return MENDABLE
     except KeyboardInterrupt:
         say("stopped.")

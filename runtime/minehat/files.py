@@ -59,6 +59,11 @@ def ready_file(path: str | os.PathLike[str]) -> None:
     _scratch_beside(_target(path)).unlink()
 
 
+def cache_folder(kind: str) -> Path:
+    """Where things of a kind lie that can be made again: $XDG_CACHE_HOME/minehat/kind, or in ~/.cache."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minehat" / kind
+
+
 def make_folder(folder: Path) -> None:
     """Make the folder where it is absent. Raises MineHatError where that cannot be."""
     try:

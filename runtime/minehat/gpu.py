@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 
-_MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
+_MAJOR, _MINOR, _INTEGRATED = 75, 76, 18  # CU_DEVICE_ATTRIBUTE_*
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,7 @@ class Gpu:
     name: str  # as the driver says it; every Jetson Orin says "Orin"
     capability: str  # "8.7"
     cuda_version: str  # the newest that the driver serves, "12.6"
+    unified: bool = False  # it shares its memory with the processor, as on a Jetson
 
 
 def first_gpu() -> Gpu | None:
@@ -25,14 +26,15 @@ def first_gpu() -> Gpu | None:
         return None
     device, version = ctypes.c_int(), ctypes.c_int()
     name = ctypes.create_string_buffer(256)
-    major, minor = ctypes.c_int(), ctypes.c_int()
+    major, minor, integrated = ctypes.c_int(), ctypes.c_int(), ctypes.c_int()
     refused = (cuda.cuInit(0)
                or cuda.cuDeviceGet(ctypes.byref(device), 0)
                or cuda.cuDeviceGetName(name, len(name), device)
                or cuda.cuDeviceGetAttribute(ctypes.byref(major), _MAJOR, device)
                or cuda.cuDeviceGetAttribute(ctypes.byref(minor), _MINOR, device)
+               or cuda.cuDeviceGetAttribute(ctypes.byref(integrated), _INTEGRATED, device)
                or cuda.cuDriverGetVersion(ctypes.byref(version)))
     if refused:
         return None
     return Gpu(name.value.decode(errors="replace"), f"{major.value}.{minor.value}",
-               f"{version.value // 1000}.{version.value % 1000 // 10}")
+               f"{version.value // 1000}.{version.value % 1000 // 10}", bool(integrated.value))

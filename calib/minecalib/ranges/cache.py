@@ -22,11 +22,6 @@ SCHEMA = 3  # of the files; part of their names
 KEPT = 32  # files; the oldest go
 
 
-def default_folder() -> Path:
-    """Where programs keep what they can make again: $XDG_CACHE_HOME, or ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minehat" / "ranges"
-
-
 def key_of_run(model_sha256: str, images_sha256: str, card: str, equalise: bool) -> str:
     """What a calibration depends on: the model's bytes, the squares, the card that makes them its input, and whether
     channels are equalised."""

@@ -15,18 +15,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..card import ModelCard, read_card
+from ..card import ModelCard
 from ..errors import MineHatError
-from ..files import sha256_of, written_whole
+from ..files import ready_file, written_whole
 from ..onnx_metadata import read_metadata
 from ..progress import say
 from .card import EngineCard, card_beside
-from .differences import NO_INT8_SM, aim
+from .config import configured, workspace_of
+from .differences import NO_INT8_SM
+from .kept import keep, kept_engine, key_of, place
 from .layers import UNKNOWN, Convolution, convolutions_in, counted, layers_from_table
 from .library import Library, builder_library
+from .memory import memory_here, warning_of
 from .network import Network, parsed
-from .onnx_form import check_symmetric, symmetric_name
 from .options import USUAL_BATCH, BuildOptions
+from .source import Source, source_of
+from .timing import timing_cache
 from .watch import BuildLog, Phases, interruptible, logger_for, monitor_for
 
 CALIBRATION_KEY = "minehat.calibration"  # of the ONNX metadata: JSON on how the ranges were found
@@ -34,14 +38,11 @@ CALIBRATION_KEY = "minehat.calibration"  # of the ONNX metadata: JSON on how the
 
 @dataclass(frozen=True)
 class Built:
-    """An engine on the disk, and what was seen while it was built."""
+    """An engine on the disk."""
 
     path: Path
     card: EngineCard
-    convolutions: tuple[Convolution, ...]
-    layers: dict[str, int]  # all kernels by "input->output" type
-    library: Library
-    warnings: tuple[str, ...]  # of the library, each once
+    kept: bool  # it was built before, of the same file with the same options, and only fetched
 
 
 def engine_from_onnx(onnx: str | Path, out: str | Path | None = None,
@@ -52,36 +53,51 @@ def engine_from_onnx(onnx: str | Path, out: str | Path | None = None,
     can mend and KeyboardInterrupt on Ctrl-C.
     """
     onnx, options = Path(onnx), options or BuildOptions()
-    by_hand, card = card is not None, _card_of(onnx, card)
+    source = source_of(onnx, card, options)
     library = builder_library(options.target)
     path = _engine_path(onnx, out, library)
     _check_room(path, onnx)
+    key = _key(source, library, options)
+    kept = kept_engine(key) if options.keep else None
+    if kept:
+        found, engine_card = kept
+        engine_card = _of_this_build(engine_card, source, options, path)
+        _check_required(onnx, options, engine_card.convolutions)
+        _write(path, engine_card, found)
+    else:
+        content, engine_card = _build(source, path, options, library)
+        engine_card = _of_this_build(engine_card, source, options, path)
+        _check_required(onnx, options, engine_card.convolutions)
+        _write(path, engine_card, content)
+        if options.keep:
+            keep(key, path, engine_card)
+    return Built(path, engine_card, kept is not None)
+
+
+def _key(source: Source, library: Library, options: BuildOptions) -> str:
+    """All that decides what the engine becomes. Where the file lies and what is required of it do not."""
+    gpu = library.gpu if library.flavour == "tensorrt" else None
+    return key_of({"network": source.sha256, "card": source.card.to_json(), "library": library.title,
+                   "gpu": [gpu.name, gpu.capability, gpu.cuda_version] if gpu else None,
+                   "batch": options.batch, "sm": options.sm, "workspace": options.workspace,
+                   "opt_level": options.opt_level, "tactics": options.tactics, "dla": options.dla})
+
+
+def _of_this_build(card: EngineCard, source: Source, options: BuildOptions, path: Path) -> EngineCard:
+    """The card with this file's name and these flags; a card given by hand serves again when it is built again."""
+    flags = options.as_flags(card.flavour, card.batch)
+    if source.card_by_hand:
+        flags = (*flags, "--card", card_beside(path).name)
+    return replace(card, onnx=source.onnx.name, build_flags=flags)
+
+
+def _write(path: Path, card: EngineCard, engine: bytes | Path) -> None:
     with written_whole(card_beside(path)) as card_scratch, written_whole(path) as scratch:
-        content, built = _build(onnx, path, card, options, library)
-        if by_hand:
-            built = _with_card_flag(built)
-        scratch.write_bytes(content)
-        card_scratch.write_text(built.card.to_json(), encoding="utf-8")
-    return built
-
-
-def _with_card_flag(built: Built) -> Built:
-    """The engine's card serves as the model's when it is built again."""
-    flags = (*built.card.build_flags, "--card", card_beside(built.path).name)
-    return replace(built, card=replace(built.card, build_flags=flags))
-
-
-def _card_of(onnx: Path, card: ModelCard | None) -> ModelCard:
-    if not onnx.is_file():
-        raise MineHatError(f"{onnx}: no such model file.")
-    if onnx.suffix != ".onnx":
-        raise MineHatError(f"{onnx} is not an .onnx file; engines are built from one.")
-    check_symmetric(onnx)
-    card = card or read_card(onnx)
-    if card.precision == "int8-cpu":
-        raise MineHatError(f"{onnx}: its card says int8-cpu; this is the CPU form. "
-                           f"Build from {symmetric_name(onnx)}")
-    return card.with_(parent_sha256=sha256_of(onnx))
+        if isinstance(engine, Path):
+            place(engine, scratch)
+        else:
+            scratch.write_bytes(engine)
+        card_scratch.write_text(card.to_json(), encoding="utf-8")
 
 
 def _engine_path(onnx: Path, out: str | Path | None, library: Library) -> Path:
@@ -98,37 +114,32 @@ def _engine_path(onnx: Path, out: str | Path | None, library: Library) -> Path:
 
 def _check_room(path: Path, onnx: Path) -> None:
     """An engine is about as large as its ONNX file; better to know before the build than after."""
-    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
-    free, wanted = shutil.disk_usage(folder).free, onnx.stat().st_size
+    ready_file(path)
+    free, wanted = shutil.disk_usage(path.absolute().parent).free, onnx.stat().st_size
     if free < wanted:
-        raise MineHatError(f"{folder} has {free / 1e6:.0f} MB free, the engine wants about "
+        raise MineHatError(f"{path.absolute().parent} has {free / 1e6:.0f} MB free, the engine wants about "
                            f"{wanted / 1e6:.0f} MB. Free some room or name another place with -o.")
 
 
-def _build(onnx: Path, path: Path, card: ModelCard, options: BuildOptions,
-           library: Library) -> tuple[bytes, Built]:
+def _build(source: Source, path: Path, options: BuildOptions, library: Library) -> tuple[bytes, EngineCard]:
     log = BuildLog()
-    network = parsed(library, logger_for(library.trt, log), log, onnx)
-    network.check(card)
+    network = parsed(library, logger_for(library.trt, log), log, source)
+    network.check(source.card)
     batch = _batch(network, options)
-    config, capabilities = _config(library, network, card, options, batch)
+    config, capabilities = configured(library, network, source.card, options, batch)
     began = time.monotonic()
-    content = _compile(library, network, config, log, path.name)
+    content = _compile(library, network, config, log, options, path.name)
     seconds = round(time.monotonic() - began, 2)
-    layers = [layer for layer in layers_from_table(log.table) if layer.inputs or layer.outputs]
-    convolutions = tuple(convolutions_in(layers, network.convolution_names()))
-    _check_required(onnx, options, convolutions)
+    layers = tuple(layer for layer in layers_from_table(log.table) if layer.inputs or layer.outputs)
     gpu = library.gpu if library.flavour == "tensorrt" else None
-    engine_card = EngineCard(
-        model=card, engine_sha256=hashlib.sha256(content).hexdigest(), engine_bytes=len(content),
-        onnx=onnx.name, flavour=library.flavour, tensorrt_version=library.version,
+    return content, EngineCard(
+        model=source.card, engine_sha256=hashlib.sha256(content).hexdigest(), engine_bytes=len(content),
+        onnx=source.onnx.name, flavour=library.flavour, tensorrt_version=library.version,
         gpu=gpu.name if gpu else None, compute_capabilities=capabilities,
-        cuda_version=gpu.cuda_version if gpu else None,
-        build_flags=options.as_flags(library.flavour, batch), batch=batch,
-        calibration=_calibration(onnx), build_seconds=seconds,
-        precisions=counted(conv.precision for conv in convolutions))
-    return content, Built(path, engine_card, convolutions, counted(layer.precision for layer in layers),
-                          library, tuple(dict.fromkeys(log.warnings)))
+        cuda_version=gpu.cuda_version if gpu else None, build_flags=(), batch=batch,
+        calibration=_calibration(source.onnx), build_seconds=seconds,
+        convolutions=tuple(convolutions_in(layers, network.convolution_names())), layers=layers,
+        warnings=tuple(dict.fromkeys(log.warnings)))
 
 
 def _calibration(onnx: Path) -> dict[str, Any]:
@@ -150,30 +161,34 @@ def _batch(network: Network, options: BuildOptions) -> tuple[int, int, int]:
     return fixed, fixed, fixed
 
 
-def _config(library: Library, network: Network, card: ModelCard, options: BuildOptions,
-            batch: Sequence[int]) -> tuple[Any, tuple[str, ...]]:
-    """The builder's config, and the compute capabilities that it aims at."""
-    trt = library.trt
-    config = network.builder.create_builder_config()
-    config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED
-    config.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, options.workspace)
-    capabilities = aim(library, config, options.sm)
-    profile = network.builder.create_optimization_profile()
-    profile.set_shape(network.input.name, *((n, 3, card.height, card.width) for n in batch))
-    config.add_optimization_profile(profile)
-    return config, capabilities
-
-
-def _compile(library: Library, network: Network, config: Any, log: BuildLog, label: str) -> bytes:
-    phases = Phases(label)
+def _compile(library: Library, network: Network, config: Any, log: BuildLog, options: BuildOptions,
+             label: str) -> bytes:
+    timings = timing_cache(library, config, options.timing_cache)
+    phases = Phases(label, timings.tick if timings else None)
     config.progress_monitor = monitor_for(library.trt, phases)
     if sys.stderr is None or not sys.stderr.isatty():
         say(f"{label}: building with {library.title} ...")
-    with interruptible(phases):
-        content = network.builder.build_serialized_network(network.definition, config)
+    _warn_of_memory(library, network, options)
+    try:
+        with interruptible(phases):
+            content = network.builder.build_serialized_network(network.definition, config)
+    finally:
+        if timings:
+            timings.save()
     if content is None:
-        raise MineHatError(f"{library.title} cannot build {network.onnx}: {log.reason}.")
+        raise MineHatError(f"{library.title} cannot build {network.onnx}: {log.reason}.{_memory_cure(log)}")
     return bytes(content)
+
+
+def _warn_of_memory(library: Library, network: Network, options: BuildOptions) -> None:
+    unified = library.gpu is not None and library.gpu.unified and library.flavour == "tensorrt"
+    warning = warning_of(unified, memory_here(), network.onnx.stat().st_size, workspace_of(library, options))
+    if warning:
+        say(f"note: {warning}")
+
+
+def _memory_cure(log: BuildLog) -> str:
+    return " Close other programs, or give a smaller --workspace and --opt-level." if log.ran_out else ""
 
 
 def _check_required(onnx: Path, options: BuildOptions, convolutions: Sequence[Convolution]) -> None:

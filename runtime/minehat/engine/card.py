@@ -10,7 +10,10 @@ from typing import Any
 
 from ..card import ModelCard, card_from_json, read_card
 from ..errors import MineHatError
+from .layers import Convolution, Layer, counted
 from .library import TITLES
+
+ENGINE_SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,15 @@ class EngineCard:
     batch: tuple[int, int, int]  # least, best, most
     calibration: Mapping[str, Any]  # as the ONNX file tells it: images_sha256, method, ...; {} for none
     build_seconds: float
-    precisions: Mapping[str, int]  # convolutions by "input->output" type
+    convolutions: tuple[Convolution, ...]  # of the ONNX file, and how they run
+    layers: tuple[Layer, ...]  # of the engine; () where the builder's log does not show them
+    warnings: tuple[str, ...]  # of the library, each once
+    engine_schema: int = ENGINE_SCHEMA
+
+    @property
+    def precisions(self) -> dict[str, int]:
+        """Convolutions by "input->output" type."""
+        return counted(conv.precision for conv in self.convolutions)
 
     @property
     def library_title(self) -> str:
@@ -43,9 +54,11 @@ class EngineCard:
         return " ".join(["minehat build", self.onnx, *self.build_flags])
 
     def to_json(self) -> str:
-        """Indented JSON, keys sorted."""
+        """Indented JSON, keys sorted; a layer and a convolution are one line each."""
         own = {key: value for key, value in asdict(self).items() if key != "model"}
-        return json.dumps({**asdict(self.model), **own}, indent=1, sort_keys=True) + "\n"
+        long = {key: own.pop(key) for key in ("convolutions", "layers")}
+        text = json.dumps({**asdict(self.model), **own}, indent=1, sort_keys=True)
+        return text.removesuffix("\n}") + "".join(_rows(key, rows) for key, rows in long.items()) + "\n}\n"
 
 
 def card_beside(engine: Path) -> Path:
@@ -59,13 +72,48 @@ def read_engine_card(engine: str | Path) -> EngineCard:
     read_card(engine)
     beside = card_beside(engine)
     text = beside.read_text(encoding="utf-8")
-    model, found = card_from_json(text, str(beside)), json.loads(text)
+    return engine_card_from_json(text, str(beside), f"{engine.stem}.onnx")
+
+
+def engine_card_from_json(text: str, source: str, onnx: str = "MODEL.onnx") -> EngineCard:
+    """Parse an engine's card; `source` names the file in errors, `onnx` what to build from where it is unusable."""
+    model, found = card_from_json(text, source), json.loads(text)
+    schema = found.get("engine_schema", ENGINE_SCHEMA)
+    if type(schema) is not int or schema > ENGINE_SCHEMA:
+        raise MineHatError(f"{source} has engine schema {schema!r}, this MineHat reads up to {ENGINE_SCHEMA}. "
+                           "Install a newer one: `pip install -U minehat`.")
     own = [field.name for field in fields(EngineCard) if field.name != "model"]
     lacking = [name for name in own if name not in found]
     if lacking:
-        raise MineHatError(f"{beside} lacks {', '.join(lacking)}: it is not the card of an engine from "
-                           f"`minehat build`. Build the engine again: `minehat build {engine.stem}.onnx`")
-    return EngineCard(model=model, **{name: _frozen(found[name]) for name in own})
+        raise MineHatError(f"{source} lacks {', '.join(lacking)}: it is not the card of an engine from "
+                           f"`minehat build`. Build the engine again: `minehat build {onnx}`")
+    try:
+        return EngineCard(model=model, **{name: _value(name, found[name]) for name in own})
+    except (TypeError, ValueError, AttributeError) as exc:
+        raise MineHatError(f"{source} was edited by hand, or is damaged ({exc}). Build the engine again: "
+                           f"`minehat build {onnx}`") from exc
+
+
+def _rows(key: str, rows: Any) -> str:
+    lines = ",\n  ".join(json.dumps(row) for row in rows)
+    return f',\n "{key}": [' + (f"\n  {lines}\n ]" if lines else "]")
+
+
+def _value(name: str, found: Any) -> Any:
+    kinds = {"convolutions": Convolution, "layers": Layer}
+    if name in kinds:
+        return tuple(kinds[name](**{key: _frozen(value) for key, value in row.items()}) for row in found)
+    return _checked(name, _frozen(found))
+
+
+def _checked(name: str, value: Any) -> Any:
+    """Raise ValueError for what a preflight could not compare."""
+    texts = ("engine_sha256", "onnx", "flavour", "tensorrt_version")
+    lists = ("compute_capabilities", "build_flags", "batch", "warnings")
+    kind: type = str if name in texts else tuple if name in lists else int if name == "engine_bytes" else object
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is {value!r}")
+    return value
 
 
 def _frozen(value: Any) -> Any:

@@ -9,6 +9,8 @@ from ..files import sha256_of
 from .card import EngineCard, read_engine_card
 from .library import Library, running_library
 
+MAGICS = {"rtx": (b"vtrt",), "tensorrt": (b"ftrt", b"ptrt", b"vtrt")}  # what an engine of a flavour begins with
+
 
 def check_engine(path: str | Path, here: Library | None = None) -> EngineCard:
     """The card of an engine that is whole and fits this machine (or `here`).
@@ -17,17 +19,22 @@ def check_engine(path: str | Path, here: Library | None = None) -> EngineCard:
     """
     path = Path(path)
     card = read_engine_card(path)
-    _refuse_altered(path, card)
+    check_whole(path, card)
     _refuse_foreign(path, card, here or running_library(card.flavour))
     return card
 
 
-def _refuse_altered(path: Path, card: EngineCard) -> None:
+def check_whole(path: Path, card: EngineCard) -> None:
+    """Raise MineHatError unless the file is the engine that its card describes, to the bit."""
     again = f"Copy it again together with its card, or build it: `{card.rebuild}`"
     size = path.stat().st_size
     if size != card.engine_bytes:
         raise MineHatError(f"{path} holds {size} bytes, its card says {card.engine_bytes}: it is cut short or "
                            f"another engine. {again}")
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic not in MAGICS.get(card.flavour, (magic,)):
+        raise MineHatError(f"{path} is no engine of {card.library_title}: it begins with {magic!r}. {again}")
     if sha256_of(path) != card.engine_sha256:
         raise MineHatError(f"{path} is not the engine that its card describes (SHA-256 differs). {again}")
 

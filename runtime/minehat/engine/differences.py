@@ -1,10 +1,13 @@
 """The few places where TensorRT's flavours and versions differ.
 
-Everything else in this room calls only what TensorRT 10.3 to 11 and TensorRT-RTX 1.7 have in common.
+Everything else in MineHat calls only what TensorRT 10.3 to 11 and TensorRT-RTX 1.7 have in common, or asks `has`
+first; tests hold all calls, and the table here, against the real bindings of each version.
 """
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import MineHatError
@@ -12,6 +15,39 @@ from .library import Library
 
 USUAL_SM = (80, 86, 89, 120)  # TensorRT-RTX's own choice
 NO_INT8_SM = 75  # TensorRT-RTX 1.7 runs INT8 in floating point on it, and one program serves all of --sm
+
+
+@dataclass(frozen=True)
+class Where:
+    """The libraries that have a member, as far as the versions that tests look at can tell."""
+
+    first: tuple[int, ...] | None  # TensorRT version that has it; None for no TensorRT
+    gone: tuple[int, ...] | None = None  # TensorRT version that has it no more
+    rtx: bool = False  # does TensorRT-RTX have it?
+
+    def holds(self, flavour: str, version: str) -> bool:
+        """Does this library have the member? version: "10.16.1.11"."""
+        if flavour == "rtx":
+            return self.rtx
+        numbers = tuple(int(number) for number in re.findall(r"\d+", version))
+        return self.first is not None and numbers >= self.first and (self.gone is None or numbers < self.gone)
+
+
+SOME_VERSIONS = {
+    "ComputeCapability": Where(None, rtx=True),
+    "IBuilderConfig.num_compute_capabilities": Where(None, rtx=True),
+    "IBuilderConfig.set_compute_capability": Where(None, rtx=True),
+}
+
+
+def has(trt: Any, member: str) -> bool:
+    """Does this library have one of SOME_VERSIONS? The library itself is asked; another name is our bug."""
+    if member not in SOME_VERSIONS:
+        raise KeyError(f"{member} is not in SOME_VERSIONS")
+    found = trt
+    for name in member.split("."):
+        found = getattr(found, name, None)
+    return found is not None
 
 
 def aim(library: Library, config: Any, sm: tuple[int, ...]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any
 from ..card import ModelCard
 from ..errors import MineHatError
 from .library import Library
+from .source import Source
 from .watch import BuildLog
 
 INPUT = "images"
@@ -48,11 +49,10 @@ class Network:
         if lacking:
             raise MineHatError(f"{self.onnx} lacks output {', '.join(map(repr, lacking))}; it has "
                                f"{', '.join(map(repr, outputs))}. {_CURE}")
-        for tensor in [*inputs, *outputs.values()]:
-            self._check_float32(tensor)
-        boxes, scores = (outputs[name] for name in card.outputs[:2])
-        self._check_shape(boxes, (-1, -1, 4), "boxes are")
-        self._check_shape(scores, (-1, -1, len(card.classes)), f"its card's {len(card.classes)} classes want")
+        self._check_type(inputs[0], "FLOAT")
+        for name, (dtype, shape, why) in zip(card.outputs, _contract(card), strict=True):
+            self._check_type(outputs[name], dtype)
+            self._check_shape(outputs[name], shape, why)
 
     def _check_shape(self, tensor: Any, wanted: tuple[int, ...], why: str) -> None:
         """-1 stands for any size on either side."""
@@ -62,22 +62,34 @@ class Network:
             raise MineHatError(f"{self.onnx}: {tensor.name!r} is {_text(found)}, {why} {_text(wanted)}. "
                                "Give the card that belongs to this file with --card.")
 
-    def _check_float32(self, tensor: Any) -> None:
-        if tensor.dtype != self.trt.DataType.FLOAT:
-            raise MineHatError(f"{self.onnx}: {tensor.name!r} is {tensor.dtype.name.lower()}, wanted float32; inputs "
-                               "and outputs stay float32 in every precision. Make the file again: "
+    def _check_type(self, tensor: Any, wanted: str) -> None:
+        if tensor.dtype != getattr(self.trt.DataType, wanted):
+            told = {"FLOAT": "float32"}.get(wanted, wanted.lower())
+            raise MineHatError(f"{self.onnx}: {tensor.name!r} is {tensor.dtype.name.lower()}, wanted {told}; inputs "
+                               "and outputs keep their types in every precision. Make the file again: "
                                "`python calib/quantize.py`")
 
 
-def parsed(library: Library, logger: Any, log: BuildLog, onnx: Path) -> Network:
-    """Parse a file. Raises MineHatError naming the node that the parser stopped at."""
+def _contract(card: ModelCard) -> list[tuple[str, tuple[int, ...], str]]:
+    """Type, shape and reason of each output, in the order of `card.outputs`."""
+    boxes = ("FLOAT", (-1, -1, 4), "boxes are")
+    if card.suppression in ("none", "topk"):
+        return [boxes, ("FLOAT", (-1, -1, len(card.classes)), f"its card's {len(card.classes)} classes want")]
+    rows = [boxes, ("FLOAT", (-1, -1), "scores are"), ("INT64", (-1, -1), "labels are"), ("INT64", (-1,), "count is"),
+            ("BOOL", (-1,), "converged is")]
+    return rows[:len(card.outputs)]
+
+
+def parsed(library: Library, logger: Any, log: BuildLog, source: Source) -> Network:
+    """Parse a network. Raises MineHatError naming the node that the parser stopped at."""
     trt = library.trt
     builder = trt.Builder(logger)
     definition = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(definition, logger)
-    if not parser.parse_from_file(str(onnx)):
-        raise MineHatError(f"{onnx}: {_parse_error(parser, log, library)}. {_CURE}")
-    return Network(onnx, trt, builder, parser, definition)
+    whole = parser.parse_from_file(str(source.onnx)) if source.grafted is None else parser.parse(source.grafted)
+    if not whole:
+        raise MineHatError(f"{source.onnx}: {_parse_error(parser, log, library)}. {_CURE}")
+    return Network(source.onnx, trt, builder, parser, definition)
 
 
 def _parse_error(parser: Any, log: BuildLog, library: Library) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
+from ..card import OUTPUTS
 from ..errors import MineHatError
 from .library import TARGETS
 
 REQUIRABLE = ("fp16", "int8")
+TACTICS = ("edge-mask", "jit")  # sources of convolution kernels that can be left out in every version
+OPT_LEVELS = range(6)
 USUAL_BATCH = (1, 1, 4)
 _UNITS = {"": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
@@ -20,8 +24,15 @@ class BuildOptions:
     target: str = "auto"  # auto, tensorrt, rtx
     sm: tuple[int, ...] = ()  # GPUs to aim at, RTX only; () for the usual ones
     batch: tuple[int, int, int] | None = None  # least, best, most; None for the model's own or the usual
-    workspace: int = 1 << 30  # bytes of scratch memory that the builder may use on the GPU
+    workspace: int | None = None  # bytes of GPU scratch memory that a layer may use; None for what the machine bears
+    opt_level: int | None = None  # how long to look for fast kernels, 0 to 5; None for the library's own, 3
+    tactics: tuple[str, ...] | None = None  # of TACTICS, () for none of them; None for the library's own choice
+    timing_cache: Path | None = None  # None for one of ours, by library and GPU; TensorRT only
+    dla: int | None = None  # core of the deep learning accelerator; what it cannot run goes to the GPU
+    nms: str = "none"  # suppression to graft on: none, topk, graph, plugin
+    candidates: int | None = None  # boxes a picture that go into it; None for the usual
     require: str | None = None  # fail unless every convolution runs in it: fp16, int8
+    keep: bool = True  # take an engine that was built before from our cache, and keep this one there
 
     def __post_init__(self) -> None:
         if self.target not in TARGETS:
@@ -31,18 +42,37 @@ class BuildOptions:
         if self.batch and not 1 <= self.batch[0] <= self.batch[1] <= self.batch[2]:
             raise MineHatError("--batch must grow from least over best to most, such as 1,1,4; "
                                f"found {','.join(map(str, self.batch))}.")
-        if self.workspace <= 0:
+        if self.workspace is not None and self.workspace <= 0:
             raise MineHatError("--workspace must be more than nothing, such as 1GiB.")
+        self._check_search()
+        if self.nms not in OUTPUTS:
+            raise MineHatError(f"--nms must be one of {', '.join(OUTPUTS)}, found {self.nms!r}.")
+        if self.candidates is not None and self.nms == "none":
+            raise MineHatError("--candidates belongs to --nms topk, graph or plugin: give one of them as well.")
+        if self.candidates is not None and self.candidates < 1:
+            raise MineHatError(f"--candidates must be 1 or more, found {self.candidates}.")
+
+    def _check_search(self) -> None:
+        if self.opt_level not in (None, *OPT_LEVELS):
+            raise MineHatError(f"--opt-level must be 0 (quick build) to 5 (fast engine), found {self.opt_level}.")
+        strangers = [name for name in self.tactics or () if name not in TACTICS]
+        if strangers:
+            raise MineHatError(f"--tactics knows {', '.join(TACTICS)} and none; found {', '.join(strangers)}.")
+        if self.dla is not None and self.dla < 0:
+            raise MineHatError(f"--dla wants the number of a core, 0 or 1; found {self.dla}.")
 
     def as_flags(self, flavour: str, batch: tuple[int, int, int]) -> tuple[str, ...]:
         """The flags that ask for the same build again."""
         flags = ["--target", flavour, "--batch", ",".join(map(str, batch))]
         if self.sm:
             flags += ["--sm", ",".join(map(str, self.sm))]
-        if self.workspace != BuildOptions.workspace:
-            flags += ["--workspace", str(self.workspace)]
-        if self.require:
-            flags += ["--require", self.require]
+        if self.tactics is not None:
+            flags += ["--tactics", ",".join(self.tactics) or "none"]
+        if self.nms != "none":
+            flags += ["--nms", self.nms]
+        for flag in ("workspace", "opt_level", "dla", "candidates", "require"):
+            if getattr(self, flag) is not None:
+                flags += [f"--{flag.replace('_', '-')}", str(getattr(self, flag))]
         return tuple(flags)
 
 
@@ -57,6 +87,12 @@ def batch_from_text(text: str) -> tuple[int, int, int]:
     if len(sizes) != 3:
         raise MineHatError(f"--batch wants least,best,most, such as 1,1,4, or one number; found {text!r}.")
     return sizes[0], sizes[1], sizes[2]
+
+
+def tactics_from_text(text: str) -> tuple[str, ...]:
+    """'edge-mask,jit' -> ("edge-mask", "jit"), and 'none' -> ()."""
+    names = [part.strip().lower() for part in text.split(",")]
+    return () if names == ["none"] else tuple(dict.fromkeys(names))
 
 
 def sm_from_text(text: str) -> tuple[int, ...]:

@@ -8,13 +8,16 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
+from ..progress import BETWEEN_LINES, say
+
 BAR_CELLS = 24
+SURE_AFTER = 5.0  # seconds; an estimate of the rest that is made sooner is a guess
 _IDLE = "scales to fp32"  # said of each INT8 convolution with FP16 scales; the kernels are the same
 
 
@@ -44,34 +47,47 @@ class BuildLog:
         text = re.sub(r" In \w+ at \S+:\d+\)?$", "", text)
         return text.removesuffix(".")
 
+    @property
+    def ran_out(self) -> bool:
+        """Whether memory was what the builder lacked."""
+        return any(re.search(r"out ?of ?memory|bad_alloc|insufficient memory", text, re.IGNORECASE)
+                   for text in self.errors)
+
 
 class Phases:
     """How far a build has come, out of phases that nest: each has steps, a step may hold a phase.
 
-    Shows a bar on stderr when that is a terminal. `cancelled` set makes the builder stop.
+    Shows a bar with the time that is left on stderr when that is a terminal, else a line now and then. `cancelled`
+    set makes the builder stop. `at_step` is called with each step. The builder may call from several threads.
     """
 
-    def __init__(self, label: str) -> None:
-        self.label = label
-        self.cancelled = False
+    def __init__(self, label: str, at_step: Callable[[], None] | None = None,
+                 clock: Callable[[], float] = time.monotonic) -> None:
+        self.label, self.cancelled = label, False
+        self._at_step, self._clock, self._lock = at_step, clock, threading.Lock()
         self._open: dict[str, tuple[str | None, int, int]] = {}  # name: parent, steps, steps done
-        self._began = time.monotonic()
-        self._drawn = 0.0
+        self._began = self._told = clock()
+        self._drawn = False
 
     def start(self, name: str, parent: str | None, steps: int) -> None:
-        self._open[name] = (parent, max(1, steps), 0)
-        self._draw(name)
+        with self._lock:
+            self._open[name] = (parent, max(1, steps), 0)
+            self._show(name)
 
     def step(self, name: str, step: int) -> bool:
         """Note a finished step; False asks the builder to stop."""
-        if name in self._open:
-            parent, steps, _ = self._open[name]
-            self._open[name] = (parent, steps, min(steps, step + 1))
-        self._draw(name)
+        with self._lock:
+            if name in self._open:
+                parent, steps, _ = self._open[name]
+                self._open[name] = (parent, steps, min(steps, step + 1))
+            self._show(name)
+            if self._at_step:
+                self._at_step()
         return not self.cancelled
 
     def finish(self, name: str) -> None:
-        self._open.pop(name, None)
+        with self._lock:
+            self._open.pop(name, None)
 
     @property
     def share(self) -> float:
@@ -83,17 +99,30 @@ class Phases:
         inside = sum(self._share(child) for child, (parent, _, _) in self._open.items() if parent == name)
         return min(1.0, (done + min(1.0, inside)) / steps)
 
-    def _draw(self, name: str) -> None:
-        now = time.monotonic()
-        if sys.stderr is None or not sys.stderr.isatty() or now - self._drawn < 0.1:
+    @property
+    def left(self) -> float | None:
+        """Seconds to go, by how long the share that is done took; None while that says little."""
+        spent, share = self._clock() - self._began, self.share
+        return spent * (1 - share) / share if share > 0.02 and spent > SURE_AFTER else None
+
+    def _show(self, name: str) -> None:
+        now, terminal = self._clock(), sys.stderr is not None and sys.stderr.isatty()
+        if now - self._told < (0.1 if terminal else BETWEEN_LINES):
             return
-        self._drawn = now
-        cells = round(self.share * BAR_CELLS)
-        bar = "#" * cells + "." * (BAR_CELLS - cells)
-        line = f"{self.label} [{bar}] {self.share:4.0%} {now - self._began:4.0f} s  {name}"
+        self._told = now
+        left = "" if self.left is None else f", {self.left:.0f} s to go"
+        if terminal:
+            cells = round(self.share * BAR_CELLS)
+            bar = "#" * cells + "." * (BAR_CELLS - cells)
+            self._draw(f"{self.label} [{bar}] {self.share:4.0%} {now - self._began:4.0f} s{left}  {name}")
+        else:
+            say(f"{self.label}: {self.share:.0%} after {now - self._began:.0f} s{left} ({name})")
+
+    def _draw(self, line: str) -> None:
         columns = shutil.get_terminal_size().columns - 1
         sys.stderr.write(f"\r{line[:columns]}\x1b[K")
         sys.stderr.flush()
+        self._drawn = True
 
     def clear(self) -> None:
         """Wipe the bar."""

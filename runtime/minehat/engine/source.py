@@ -1,0 +1,49 @@
+"""What is built: an ONNX file as it is, or with something grafted onto it, and the card that goes with it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..card import ModelCard, read_card
+from ..errors import MineHatError
+from ..files import sha256_of
+from ..guests import load_onnx
+from .onnx_form import check_symmetric, symmetric_name
+from .options import BuildOptions
+
+
+@dataclass(frozen=True)
+class Source:
+    """A network on its way to a builder."""
+
+    onnx: Path
+    card: ModelCard  # of what is parsed; its parent_sha256 is the file's
+    card_by_hand: bool
+    grafted: bytes | None  # what is parsed; None for the file itself
+
+    @property
+    def sha256(self) -> str:
+        """Of what is parsed, as hex."""
+        return hashlib.sha256(self.grafted).hexdigest() if self.grafted is not None else self.card.parent_sha256
+
+
+def source_of(onnx: Path, card: ModelCard | None, options: BuildOptions) -> Source:
+    """The file, read and grafted as the options ask. Raises MineHatError for what no engine is built from."""
+    if not onnx.is_file():
+        raise MineHatError(f"{onnx}: no such model file.")
+    if onnx.suffix != ".onnx":
+        raise MineHatError(f"{onnx} is not an .onnx file; engines are built from one.")
+    check_symmetric(onnx)
+    own = card or read_card(onnx)
+    if own.precision == "int8-cpu":
+        raise MineHatError(f"{onnx}: its card says int8-cpu; this is the CPU form. "
+                           f"Build from {symmetric_name(onnx)}")
+    own = own.with_(parent_sha256=sha256_of(onnx))
+    if options.nms == "none":
+        return Source(onnx, own, card is not None, None)
+    from ..grafts import with_suppression
+    model = load_onnx("graft suppression onto a network (--nms)").load(str(onnx))
+    grafted, grown = with_suppression(model, own, options.nms, options.candidates)
+    return Source(onnx, grown, card is not None, grafted.SerializeToString())
