@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from .tensors import Tensor, data_type, layout, tensor_from_text
 
 _LAYER = re.compile(r"^Name: (?P<name>.*?), LayerType: (?P<kind>[^,]*), Inputs: \[(?P<inputs>.*?)"
-                    r"(?:, Constants: \[(?P<constants>.*?))?, Outputs: \[(?P<outputs>.*?)(?:\}\]|(?<=\[)\]), (?P<rest>.*)$")
+                    r"(?:, Constants: \[(?P<constants>.*?))?, Outputs: \[(?P<outputs>.*?)(?:\}\]|(?<=\[)\]), "
+                    r"(?P<rest>.*)$")
 _TENSOR = re.compile(r"\{ Name: (?P<name>.*?), (?:Location: \w+, )?Dimensions: \[(?P<sides>[^\]]*)\],"
                      r"(?P<told>[^}]*?)(?=\}|$)")
 _TYPE = re.compile(r"Datatype: ([^,}]*)", re.IGNORECASE)
@@ -41,7 +42,8 @@ class Layer:
 
     def __post_init__(self) -> None:
         """Raise ValueError for tensors that cannot be read."""
-        assert all(tensor.name for tensor in (*self.reads, *self.writes))
+        for text in (*self.inputs, *self.outputs):
+            tensor_from_text(text)
 
     @property
     def reads(self) -> tuple[Tensor, ...]:
@@ -93,7 +95,7 @@ class Names:
         self._constants: set[str] = set()
 
     def short(self, name: str) -> str:
-        if not name.startswith(MADE_UP) and not name.endswith("_myl0"):
+        if not name.startswith(MADE_UP) and not re.search(r"_myl\d+$", name):
             return name
         return self._short.setdefault(name, f"t{len(self._short) + 1}")
 

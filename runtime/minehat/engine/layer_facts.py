@@ -1,0 +1,78 @@
+"""What the layers of an engine tell: casts, reformats, fusions, and the memory that they need at least."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .layers import MADE_UP, Layer
+from .tensors import Tensor
+
+_MOVES = {"Cast", "Copy", "Move", "Resh", "Tran"}  # of Myelin's words, those that compute nothing
+
+
+@dataclass(frozen=True)
+class Memory:
+    """In bytes, without what layouts pad and kernels scratch: an engine takes no less on the GPU."""
+
+    weights: Mapping[str, int]  # by data type
+    inputs_outputs: int  # held by the caller
+    activations: int  # between layers, the most that live at the same time
+    largest: Tensor | None  # of those between layers
+
+
+def casts(layers: Sequence[Layer]) -> list[Layer]:
+    """Layers other than convolutions that read one data type and write another."""
+    return [layer for layer in layers if not layer.convolves and layer.inputs and layer.outputs
+            and _types(layer.reads) != _types(layer.writes)]
+
+
+def reformats(layers: Sequence[Layer]) -> list[Layer]:
+    """Layers that compute nothing: they change the layout or the data type."""
+    return [layer for layer in layers if "reformat" in layer.kind.lower() or _only_moves(layer.name)]
+
+
+def fused(layers: Sequence[Layer]) -> list[Layer]:
+    """Layers that hold several ONNX nodes (`Layer.nodes`), the ones with most first."""
+    return sorted((layer for layer in layers if len(layer.nodes) > 1), key=lambda layer: -len(layer.nodes))
+
+
+def memory(layers: Sequence[Layer], batch: int) -> Memory:
+    """What the layers hold at this batch, one after another."""
+    weights: Counter[str] = Counter()
+    for layer in layers:
+        weights.update(layer.weights)
+    outside, between = _tensors(layers)
+    largest = max(between.values(), key=lambda tensor: tensor.size(batch), default=None)
+    return Memory(dict(weights.most_common()), sum(tensor.size(batch) for tensor in outside.values()),
+                  _most_at_once(layers, between, batch), largest)
+
+
+def _types(tensors: Sequence[Tensor]) -> set[str]:
+    return {tensor.dtype for tensor in tensors}
+
+
+def _only_moves(name: str) -> bool:
+    words = re.match(rf"{MADE_UP}l_([A-Za-z]+)_", name)
+    return words is not None and set(re.findall("[A-Z][a-z]*", words[1])) <= _MOVES
+
+
+def _tensors(layers: Sequence[Layer]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Those of the engine's inputs and outputs, and those between layers, by name."""
+    read = {tensor.name: tensor for layer in layers for tensor in layer.reads}
+    written = {tensor.name: tensor for layer in layers for tensor in layer.writes}
+    between = {name: tensor for name, tensor in written.items() if name in read}
+    return {name: tensor for name, tensor in {**read, **written}.items() if name not in between}, between
+
+
+def _most_at_once(layers: Sequence[Layer], between: Mapping[str, Tensor], batch: int) -> int:
+    last = {tensor.name: row for row, layer in enumerate(layers) for tensor in layer.reads}
+    alive: dict[str, int] = {}
+    most = 0
+    for row, layer in enumerate(layers):
+        alive |= {tensor.name: tensor.size(batch) for tensor in layer.writes if tensor.name in between}
+        most = max(most, sum(alive.values()))
+        alive = {name: size for name, size in alive.items() if last[name] > row}
+    return most
