@@ -1,126 +1,28 @@
 """Engines, really compiled by TensorRT-RTX on the CPU: what runs in which precision, what is refused and how."""
 
-import argparse
 import json
-import os
 import platform
-import signal
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-import onnx
 import pytest
-from minehat import MineHatError, build_command, read_card
-from minehat.card import KEY, ModelCard
-from minehat.doors import run_door
+from engines import CARD, door, saved
+from minehat import MineHatError, read_card
 from minehat.engine import BuildOptions, check_engine, engine_from_onnx, read_engine_card
 from minehat.engine.layers import convolutions_in, layers_from_table
 from minehat.engine.library import Library
 from minehat.engine.options import batch_from_text, bytes_from_text, sm_from_text
-from minehat.engine.watch import Phases
 from minehat.files import sha256_of
 from minehat.gpu import Gpu
 from minehat.onnx_metadata import read_metadata
-from onnx import TensorProto, helper, numpy_helper
 
 pytestmark = pytest.mark.skipif(
     (platform.system(), platform.machine()) != ("Linux", "x86_64"),
     reason="TensorRT-RTX builds ahead of time on x86-64 Linux only")
 
-SIDE = 32
-CARD = ModelCard("tiny", ("helmet", "head"), SIDE, SIDE)
 MODELS = Path(__file__).parents[1] / "models"
 SHIPPED = sorted(path for path in MODELS.glob("*/*.onnx") if "int8-cpu" not in path.name)
-
-
-class Graph:
-    """A few nodes and weights on the way to an ONNX file."""
-
-    def __init__(self):
-        self.nodes, self.weights, self.random = [], [], np.random.default_rng(0)
-
-    def weight(self, name, values):
-        self.weights.append(numpy_helper.from_array(np.asarray(values), name))
-        return name
-
-    def node(self, op, inputs, name, **attributes):
-        self.nodes.append(helper.make_node(op, inputs, [name], name=name, **attributes))
-        return name
-
-    def quantized(self, x, name, zero_point):
-        scales = [self.weight(f"{name}.scale", np.float32(0.05)), self.weight(f"{name}.zero", zero_point)]
-        return self.node("DequantizeLinear",
-                         [self.node("QuantizeLinear", [x, *scales], f"{name}.q"), *scales], f"{name}.dq")
-
-    def conv(self, x, name, channels, out_channels, precision, zero_point):
-        kernel = self.random.normal(size=(out_channels, channels, 3, 3)) * 0.2
-        dtype = np.float16 if precision == "fp16" else np.float32
-        bias = self.weight(f"{name}.bias", np.zeros(out_channels, dtype))
-        if precision == "int8":
-            x = self.quantized(x, name, zero_point)
-            kernel8 = self.weight(f"{name}.int8", np.clip(np.round(kernel / 0.01), -127, 127).astype(np.int8))
-            scale = self.weight(f"{name}.kernel_scale", np.full(out_channels, 0.01, np.float32))
-            zero = self.weight(f"{name}.kernel_zero", np.zeros(out_channels, np.int8))
-            kernel = self.node("DequantizeLinear", [kernel8, scale, zero], f"{name}.kernel", axis=0)
-        else:
-            kernel = self.weight(f"{name}.kernel", kernel.astype(dtype))
-        return self.node("Conv", [x, kernel, bias], name, pads=[1, 1, 1, 1])
-
-
-def tiny(precision="fp32", *, card=CARD, batch="batch", zero_point=None, last_op="Sigmoid",
-         input_type=TensorProto.FLOAT, scores_type=TensorProto.FLOAT, middle_op="LeakyRelu", input_name="images",
-         lifted=""):
-    """Three convolutions, one of them `lifted` to FP32, and a decode in the shape of ours, as a ModelProto."""
-    graph, x, channels = Graph(), input_name, 3
-    zero_point = np.int8(0) if zero_point is None else zero_point
-    if precision == "fp16":
-        x = graph.node("Cast", [x], "down", to=TensorProto.FLOAT16)
-    for name, out_channels in (("stem", 8), ("body", 8), ("head", 6)):
-        x = graph.conv(x, name, channels, out_channels, "fp32" if name == lifted else precision, zero_point)
-        x = graph.node(middle_op, [x], f"{name}.act", alpha=0.1) if name != "head" else x
-        channels = out_channels
-    if precision == "fp16":
-        x = graph.node("Cast", [x], "up", to=TensorProto.FLOAT)
-    flat = graph.node("Reshape", [x, graph.weight("shape", np.array([0, 6, -1]))], "flat")
-    rows = graph.node("Transpose", [flat], "rows", perm=[0, 2, 1])
-    graph.nodes.append(helper.make_node("Split", [rows, graph.weight("parts", np.array([4, 2]))],
-                                        ["boxes", "logits"], name="parted", axis=2))
-    scores = graph.node(last_op, ["logits"], "scores32")
-    graph.node("Cast", [scores], "scores", to=scores_type)
-    return model_of(graph, batch, card, input_name, input_type, scores_type)
-
-
-def model_of(graph, batch, card, input_name, input_type, scores_type):
-    sides = [batch, 3, SIDE, SIDE]
-    made = helper.make_model(helper.make_graph(
-        graph.nodes, "tiny", [helper.make_tensor_value_info(input_name, input_type, sides)],
-        [helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [batch, SIDE * SIDE, 4]),
-         helper.make_tensor_value_info("scores", scores_type, [batch, SIDE * SIDE, 2])],
-        graph.weights), opset_imports=[helper.make_opsetid("", 19)], ir_version=10)
-    if card is not None:
-        helper.set_model_props(made, {KEY: card.to_json(), "minehat.calibration": '{"images_sha256": "c0ffee"}'})
-    return made
-
-
-def saved(folder, name="tiny.onnx", **kind):
-    path = folder / name
-    onnx.save(tiny(**kind), path)
-    return path
-
-
-def door(*argv):
-    """`minehat build`, all of it in this process."""
-    def main(words):
-        parser = argparse.ArgumentParser("minehat build")
-        build_command.add_arguments(parser)
-        args = parser.parse_args(words)
-        build_command.check(args)
-        return build_command.build(vars(args))
-    return run_door(main, [str(word) for word in argv])
 
 
 @pytest.fixture(autouse=True)
@@ -239,160 +141,6 @@ def test_machines_get_json_and_people_a_table(tmp_path, capsys):
     assert [conv["runs_in"] for conv in report["convolutions"]] == ["int8"] * 3
 
 
-# What is refused: one line, exit 2, nothing left
-
-
-def harmed(folder, how):
-    """A folder with one broken situation; the arguments for the door."""
-    path = folder / "tiny.onnx"
-    simple = {
-        "no card": dict(card=None),
-        "CPU form": dict(precision="int8", zero_point=np.uint8(128)),
-        "CPU form with zeros": dict(precision="int8", zero_point=np.uint8(0)),
-        "skewed": dict(precision="int8", zero_point=np.int8(3)),
-        "half output": dict(scores_type=TensorProto.FLOAT16),
-        "uint8 input": dict(precision="fp16", input_type=TensorProto.UINT8),
-        "foreign input": dict(input_name="data"),
-        "unknown operator": dict(middle_op="Elude"),
-        "other classes": dict(card=CARD.with_(classes=("helmet",))),
-        "other size": dict(card=CARD.with_(height=64)),
-        "--require of a mixed file": dict(precision="int8", lifted="stem"),
-        "CPU card": dict(card=CARD.with_(precision="int8-cpu")),
-    }
-    path.write_bytes(tiny(**simple.get(how, {})).SerializeToString())
-    content = path.read_bytes()
-    raw = {"empty": b"", "text": b"this is a text\n" * 9, "noise": np.random.default_rng(0).bytes(5000),
-           "half a file": content[:len(content) // 2], "all but 1 %": content[:-len(content) // 100]}
-    path.write_bytes(raw.get(how, content))
-    card = folder / "card.json"
-    card.write_text(CARD.to_json())
-    (folder / "link.json").symlink_to(path)
-    flags = {"absent": [folder / "other.onnx"], "not ONNX": [__file__], "engine's name": [path, "-o", "x.onnx"],
-             "folder": [path, "-o", path / "x.engine"], "--sm": [path, "--sm", "77"],
-             "--sm words": [path, "--sm", "ada"], "--batch": [path, "--batch", "4,2,1"],
-             "--batch words": [path, "--batch", "one"], "--workspace": [path, "--workspace", "much"],
-             "--target": [path, "--target", "dla"], "--require": [path, "--require", "int8"],
-             "--require of a mixed file": [path, "--require", "int8"],
-             "--require words": [path, "--require", "int4"], "--card": [path, "--card", folder / "absent.json"],
-             "--json is the model": [path, "--json", path],
-             "--json is a link to it": [path, "--json", folder / "link.json"],
-             "--json is an engine's card": [path, "--json", folder / "tiny.engine.json"],
-             "--json in a file": [path, "--json", path / "x.json"],
-             "--json is the card": [path, "--card", card, "--json", card],
-             "tiny workspace": [path, "--workspace", "0"]}
-    return flags.get(how, [path])
-
-
-@pytest.mark.parametrize(("how", "words"), [
-    ("no card", "--card"),
-    ("CPU form", "this is the CPU form"),
-    ("CPU form with zeros", "this is the CPU form"),
-    ("CPU card", "this is the CPU form"),
-    ("skewed", "node 'stem.q' (QuantizeLinear): Non-zero zero point"),
-    ("half output", "'scores' is half, wanted float32"),
-    ("uint8 input", "'images' is uint8, wanted float32"),
-    ("foreign input", "one input named 'images', found 'data'"),
-    ("unknown operator", "no operator Elude, used by node 'stem.act'"),
-    ("other classes", "[N, N, 1]"),
-    ("other size", "its card says [N, 3, 64, 32]"),
-    ("empty", "not an ONNX file"),
-    ("text", "not an ONNX file"),
-    ("noise", "not an ONNX file"),
-    ("half a file", "cut short"),
-    ("all but 1 %", "cut short"),
-    ("absent", "no such model file"),
-    ("not ONNX", "is not an .onnx file"),
-    ("engine's name", "must end in .engine"),
-    ("folder", "is a file, not a folder"),
-    ("--sm", "does not build for 77"),
-    ("--sm words", "--sm wants"),
-    ("--batch", "must grow"),
-    ("--batch words", "--batch wants"),
-    ("--workspace", "--workspace wants"),
-    ("tiny workspace", "more than nothing"),
-    ("--json is the model", "must end in .json"),
-    ("--json is a link to it", "is the model. Name another file"),
-    ("--json is an engine's card", "must end in .json"),
-    ("--json in a file", "tiny.onnx is a file, not a folder"),
-    ("--json is the card", "is the card. Name another file"),
-    ("--target", "--target must be one of"),
-    ("--require", "3 of 3 convolutions"),
-    ("--require of a mixed file", "otherwise: stem (fp32). Give"),
-    ("--require words", "--require must be one of"),
-    ("--card", "no such model file"),
-])
-def test_what_can_be_mended_is_one_line_and_leaves_nothing(tmp_path, capsys, how, words):
-    argv = harmed(tmp_path, how)
-    before = sorted(tmp_path.iterdir())
-    assert door(*argv) == 2
-    said = [line for line in capsys.readouterr().err.splitlines() if ": building with" not in line]
-    assert len(said) == 1
-    assert words in said[0]
-    assert sorted(tmp_path.iterdir()) == before
-
-
-def test_an_operator_that_parses_but_cannot_be_built_is_named(tmp_path):
-    graph = Graph()
-    x = graph.conv("images", "stem", 3, 6, "fp32", None)
-    flat = graph.node("Reshape", [x, graph.weight("shape", np.array([1, 6, -1]))], "flat")
-    graph.nodes.append(helper.make_node("Split", [flat, graph.weight("parts", np.array([4, 2]))],
-                                        ["corners", "likely"], name="parted", axis=1))
-    rows = graph.node("Transpose", ["corners"], "rows", perm=[0, 2, 1])
-    most = graph.weight("most", np.array([9]))
-    graph.node("NonMaxSuppression", [rows, "likely", most], "chosen")
-    graph.node("Cast", ["chosen"], "chosen32", to=TensorProto.FLOAT)
-    graph.node("ReduceSum", ["chosen32"], "total", keepdims=0)
-    graph.node("Add", [rows, "total"], "boxes")
-    graph.node("Transpose", ["likely"], "scores", perm=[0, 2, 1])
-    made = model_of(graph, 1, CARD, "images", TensorProto.FLOAT, TensorProto.FLOAT)
-    onnx.save(made, tmp_path / "nms.onnx")
-    with pytest.raises(MineHatError, match=r"cannot build .*chosen"):
-        engine_from_onnx(tmp_path / "nms.onnx")
-    assert [path.name for path in tmp_path.iterdir()] == ["nms.onnx"]
-
-
-def test_a_failed_build_leaves_the_engine_that_was_there(tmp_path):
-    built = engine_from_onnx(saved(tmp_path, precision="fp16"))
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(MineHatError, match="--require int8"):
-        engine_from_onnx(tmp_path / "tiny.onnx", built.path, BuildOptions(require="int8"))
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def test_a_full_disk_leaves_nothing(tmp_path):
-    """The engine is about 300 kB; files of this process may grow to 100 kB."""
-    model = saved(tmp_path)
-    code = ("import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
-            "from minehat.engine import BuildOptions, engine_from_onnx;"
-            "engine_from_onnx(sys.argv[1], options=BuildOptions(keep=False))")
-    run = subprocess.run([sys.executable, "-c", code, str(model)], capture_output=True, text=True, check=False)
-    assert run.returncode == 1
-    assert run.stderr.splitlines()[-1].startswith("minehat.errors.MineHatError")
-    assert "cannot be written" in run.stderr
-    assert list(tmp_path.iterdir()) == [model]
-
-
-@pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_cancels_the_build_and_leaves_nothing(tmp_path, monkeypatch, number, end):
-    """Pressed while the builder is inside one of our callbacks."""
-    model, start = saved(tmp_path), Phases.start
-
-    def pressed(self, name, parent, steps):
-        start(self, name, parent, steps)
-        if parent is not None:
-            os.kill(os.getpid(), number)
-
-    monkeypatch.setattr(Phases, "start", pressed)
-    try:
-        code = door(model)
-    except SystemExit as exc:
-        code = exc.code
-    assert code == end
-    assert list(tmp_path.iterdir()) == [model]
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-
-
 # Preflight
 
 
@@ -467,20 +215,3 @@ def test_sizes_batches_and_gpus_are_read_as_people_write_them():
     assert batch_from_text("1,2,4") == (1, 2, 4)
     assert batch_from_text("3") == (3, 3, 3)
     assert sm_from_text("86,sm_89,86") == (86, 89)
-
-
-def test_progress_grows_from_nothing_to_all_through_nested_phases():
-    phases, seen = Phases("x"), []
-    phases.start("build", None, 2)
-    for step in range(2):
-        phases.start("part", "build", 4)
-        for inner in range(4):
-            assert phases.step("part", inner)
-            seen.append(phases.share)
-        phases.finish("part")
-        phases.step("build", step)
-        seen.append(phases.share)
-    assert seen == sorted(seen)
-    assert seen[-1] == 1
-    phases.cancelled = True
-    assert not phases.step("build", 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,27 +65,43 @@ def running_library(flavour: str) -> Library:
 
 
 def _best_flavour(gpu: Gpu | None) -> str:
-    if gpu is not None and _import_first(_MODULES["tensorrt"]) is not None:
-        return "tensorrt"
-    if _import_first(_MODULES["rtx"]) is not None:
-        return "rtx"
+    wanted = ("tensorrt", "rtx") if gpu is not None else ("rtx",)
+    for flavour in wanted:
+        if _imported(flavour)[0] is not None:
+            return flavour
+    _refuse_broken(wanted)
     if platform.machine() == "x86_64":
         raise MineHatError(f"No TensorRT is here to build with. Ahead of time, with no GPU: {_CURES['rtx']}")
     raise MineHatError(f"No TensorRT is here to build with. {_CURES['tensorrt']}")
 
 
 def _library(flavour: str, gpu: Gpu | None) -> Library:
-    trt = _import_first(_MODULES[flavour])
+    trt, _ = _imported(flavour)
     if trt is None:
+        _refuse_broken((flavour,))
         raise MineHatError(f"{TITLES[flavour]} is missing; it builds and runs engines. {_CURES[flavour]}")
     return Library(flavour, str(trt.__version__), gpu, trt)
 
 
-def _import_first(names: tuple[str, ...]) -> Any:
-    """The first module that imports (its shared libraries found), or None."""
-    for name in names:
+def _refuse_broken(flavours: Sequence[str]) -> None:
+    """Raise MineHatError for the first one that is installed and cannot be loaded."""
+    for flavour in flavours:
+        reason = _imported(flavour)[1]
+        if reason:
+            cure = ("Free some memory." if "failed to map" in reason or "allocate" in reason else
+                    f"Install it again, with the libraries of the same version: {_CURES[flavour]}")
+            raise MineHatError(f"{TITLES[flavour]} is installed and cannot be loaded ({reason}). {cure}")
+
+
+def _imported(flavour: str) -> tuple[Any, str]:
+    """The flavour's module, or None and why it does not load; "" where it is not installed."""
+    reason = ""
+    for name in _MODULES[flavour]:
         try:
-            return importlib.import_module(name)
-        except (ImportError, OSError):
-            continue
-    return None
+            return importlib.import_module(name), ""
+        except ModuleNotFoundError as exc:
+            if exc.name != name:
+                reason = str(exc)
+        except (ImportError, OSError) as exc:
+            reason = " ".join(str(exc).split())
+    return None, reason

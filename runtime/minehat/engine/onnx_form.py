@@ -1,7 +1,7 @@
-"""Which form of INT8 an ONNX file bears, read without the onnx package and without its weights.
+"""Which number types an ONNX file bears, read without the onnx package and without its weights.
 
 TensorRT wants symmetric INT8. The CPU's form has uint8 activations; TensorRT would refuse them with a
-riddle, or, where the zero points happen to be 0, quietly read them as int8.
+riddle, or, where the zero points happen to be 0, quietly read them as int8. And float64 it quietly makes float32.
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto
 """
 
@@ -17,8 +17,9 @@ from ..onnx_metadata import fields
 
 _MODEL_GRAPH, _GRAPH_NODE, _GRAPH_INITIALIZER = 7, 1, 5
 _NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_OP, _NODE_ATTRIBUTE = 1, 2, 3, 4, 5
+_ATTRIBUTE_NUMBER, _ATTRIBUTE_TENSOR = 3, 5
 _TENSOR_TYPE, _TENSOR_NAME = 2, 8
-_UINT8 = 2
+_UINT8, _FLOAT64 = 2, 11
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,18 @@ class _Node:
     op: str
     inputs: tuple[str, ...]
     attributes: int
+    makes64: bool  # it is a cast to float64, or a constant of it
 
 
-def check_symmetric(path: Path) -> None:
-    """Raise MineHatError, naming the node, where the file quantizes to uint8, or is not whole."""
-    nodes, unsigned = _read(path)
+def check_form(path: Path) -> None:
+    """Raise MineHatError, naming the node, where the file has uint8 or float64 in it, or is not whole."""
+    nodes, types = _read(path)
+    unsigned = {name for name, kind in types.items() if kind == _UINT8}
+    doubles = {name for name, kind in types.items() if kind == _FLOAT64}
     for node in nodes:
+        if node.makes64 or doubles.intersection(node.inputs):
+            raise MineHatError(f"{path}: node {node.name!r} ({node.op}) computes in float64, which TensorRT would "
+                               "quietly make float32. Export the model in float32.")
         if node.op not in ("QuantizeLinear", "DequantizeLinear"):
             continue
         # Without a zero point QuantizeLinear means uint8, unless (opset 21) an attribute says otherwise.
@@ -48,24 +55,25 @@ def symmetric_name(path: Path) -> str:
     return f"{named}." if named != path.name else "the symmetric form: `python calib/quantize.py --form tensorrt`."
 
 
-def _read(path: Path) -> tuple[list[_Node], set[str]]:
-    """The graph's nodes, and the names of its initializers of type uint8."""
+def _read(path: Path) -> tuple[list[_Node], dict[str, int]]:
+    """The graph's nodes, and the types of its initializers by name."""
     nodes: list[_Node] = []
-    unsigned: set[str] = set()
+    types: dict[str, int] = {}
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             for number, start, end in _graph_fields(content):
                 if number == _GRAPH_NODE:
                     nodes.append(_node(content, start, end))
                 elif number == _GRAPH_INITIALIZER:
-                    unsigned.update(_name_if_unsigned(content, start, end))
+                    name, kind = _name_and_type(content, start, end)
+                    types[name] = kind
     except (ValueError, IndexError, UnicodeDecodeError) as exc:
         raise MineHatError(f"{path} is not an ONNX file, or it is cut short.") from exc
     except OSError as exc:
         raise MineHatError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
     if not nodes:
         raise MineHatError(f"{path} is not an ONNX file, or its graph is empty.")
-    return nodes, unsigned
+    return nodes, types
 
 
 def _graph_fields(content: mmap.mmap) -> Iterator[tuple[int, int, int]]:
@@ -77,7 +85,7 @@ def _graph_fields(content: mmap.mmap) -> Iterator[tuple[int, int, int]]:
 def _node(content: mmap.mmap, start: int, end: int) -> _Node:
     inputs: list[str] = []
     named = {_NODE_NAME: "", _NODE_OP: "", _NODE_OUTPUT: ""}
-    attributes = 0
+    attributes, makes64 = 0, False
     for number, a, b in fields(content, start, end):
         if number == _NODE_INPUT:
             inputs.append(content[a:b].decode())
@@ -85,11 +93,23 @@ def _node(content: mmap.mmap, start: int, end: int) -> _Node:
             named[number] = content[a:b].decode()
         elif number == _NODE_ATTRIBUTE:
             attributes += 1
-    return _Node(named[_NODE_NAME] or named[_NODE_OUTPUT], named[_NODE_OP], tuple(inputs), attributes)
+            makes64 = makes64 or _is_float64(content, a, b)
+    op = named[_NODE_OP]
+    return _Node(named[_NODE_NAME] or named[_NODE_OUTPUT], op, tuple(inputs), attributes,
+                 makes64 and op in ("Cast", "Constant"))
 
 
-def _name_if_unsigned(content: mmap.mmap, start: int, end: int) -> Iterator[str]:
+def _is_float64(content: mmap.mmap, start: int, end: int) -> bool:
+    """Whether an attribute is the number that stands for float64, or a tensor of it."""
+    for number, a, b in fields(content, start, end):
+        if number == _ATTRIBUTE_NUMBER and content[a:b] == bytes([_FLOAT64]):
+            return True
+        if number == _ATTRIBUTE_TENSOR and _name_and_type(content, a, b)[1] == _FLOAT64:
+            return True
+    return False
+
+
+def _name_and_type(content: mmap.mmap, start: int, end: int) -> tuple[str, int]:
     found = {number: content[a:b] for number, a, b in fields(content, start, end)
              if number in (_TENSOR_TYPE, _TENSOR_NAME)}
-    if found.get(_TENSOR_TYPE) == bytes([_UINT8]):
-        yield found.get(_TENSOR_NAME, b"").decode()
+    return found.get(_TENSOR_NAME, b"").decode(), found.get(_TENSOR_TYPE, b"\0")[0]

@@ -10,7 +10,7 @@ from ..card import ModelCard, read_card
 from ..errors import MineHatError
 from ..files import sha256_of
 from ..guests import load_onnx
-from .onnx_form import check_symmetric, symmetric_name
+from .onnx_form import check_form, symmetric_name
 from .options import BuildOptions
 
 
@@ -35,7 +35,7 @@ def source_of(onnx: Path, card: ModelCard | None, options: BuildOptions) -> Sour
         raise MineHatError(f"{onnx}: no such model file.")
     if onnx.suffix != ".onnx":
         raise MineHatError(f"{onnx} is not an .onnx file; engines are built from one.")
-    check_symmetric(onnx)
+    check_form(onnx)
     own = card or read_card(onnx)
     if own.precision == "int8-cpu":
         raise MineHatError(f"{onnx}: its card says int8-cpu; this is the CPU form. "

@@ -53,6 +53,8 @@ def timing_cache(library: Library, config: Any, given: Path | None) -> TimingCac
             raise MineHatError(f"--timing-cache: {library.title} times nothing and keeps no such cache. "
                                "Leave it away.")
         return None
+    if given is not None and given.suffix != ".cache":  # it is written over, and must be no other file of theirs
+        raise MineHatError(f"--timing-cache {given}: the name must end in .cache.")
     path = given or cache_folder("timings") / f"{_slug(library)}.cache"
     if not _attach(config, path):
         if given is not None:

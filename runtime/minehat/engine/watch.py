@@ -50,7 +50,8 @@ class BuildLog:
     @property
     def ran_out(self) -> bool:
         """Whether memory was what the builder lacked."""
-        return any(re.search(r"out ?of ?memory|bad_alloc|insufficient memory", text, re.IGNORECASE)
+        return any(re.search(r"out ?of ?memory|bad_alloc|insufficient memory|not sufficient memory|cannot allocate|"
+                             r"resource temporarily unavailable", text, re.IGNORECASE)
                    for text in self.errors)
 
 
