@@ -25,14 +25,15 @@ def read_metadata(path: str | Path) -> dict[str, str]:
             entries = [content[a:b] for number, a, b in spans if number == _METADATA_FIELD]
         if all(number != _GRAPH_FIELD for number, _, _ in spans):
             raise ValueError("no graph")
-        return dict(_key_and_value(entry) for entry in entries)
+        return dict(key_and_value(entry) for entry in entries)
     except (ValueError, IndexError, UnicodeDecodeError) as exc:
         raise MineHatError(f"{path} is not an ONNX file, or it is cut short.") from exc
     except OSError as exc:
         raise MineHatError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
 
 
-def _key_and_value(entry: bytes) -> tuple[str, str]:
+def key_and_value(entry: bytes) -> tuple[str, str]:
+    """The two texts of a StringStringEntryProto."""
     parts = {number: entry[a:b].decode() for number, a, b in fields(entry)}
     return parts.get(1, ""), parts.get(2, "")
 
@@ -59,6 +60,13 @@ def fields(content: bytes | mmap.mmap, at: int = 0,
             raise ValueError("field runs past the end")
         yield number, at, at + length
         at += length
+
+
+def varints(content: bytes | mmap.mmap, at: int, end: int) -> Iterator[int]:
+    """Yield the numbers in content[at:end] as int64: one, or several that are packed."""
+    while at < end:
+        value, at = _varint(content, at)
+        yield value - (1 << 64) if value >> 63 else value
 
 
 def _varint(content: bytes | mmap.mmap, at: int) -> tuple[int, int]:
