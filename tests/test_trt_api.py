@@ -29,7 +29,7 @@ def lacking(member):
 
 
 def calls_of(source):
-    return {call.member for call in calls_in({"source.py": source}, merged(APIS.values())).calls}
+    return {call.member for call in calls_in({"engine/source.py": source}, merged(APIS.values())).calls}
 
 
 @pytest.fixture(scope="module")
@@ -126,5 +126,6 @@ def test_a_made_up_member_is_found_missing(source, wanted):
 
 
 def test_what_is_ours_is_not_taken_for_theirs():
+    assert not calls_in({"cuda/driver.py": "def f(context: Any):\n context.push()"}, merged(APIS.values())).calls
     assert not calls_of("class Layer:\n kind: str\ndef f(layers: list[Layer], engine: Path, runtime: str):\n"
                         " return [layer.kind for layer in layers], engine.with_name('x'), runtime.upper()")

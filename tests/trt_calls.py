@@ -1,7 +1,8 @@
 """Which members of TensorRT a piece of source calls, found without running it.
 
 What our code holds of TensorRT is typed Any, so kinds are inferred: `trt` is the module, what a member gives is
-told by the dumps of tests/trt_api, and parameters and fields typed Any go by their names (NAMED).
+told by the dumps of tests/trt_api, and parameters and fields typed Any go by their names (NAMED) in the engine room
+and in files that speak of `trt`.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def calls_in(sources: Mapping[str, str], api: Api) -> Found:
         reader.learn(tree)
     for _ in range(2):
         for reader.file, tree in trees.items():
-            reader.scope = {}
+            reader.scope, reader.inside = {}, ""
+            reader.named = NAMED if "engine/" in reader.file or re.search(r"\btrt\b", sources[reader.file]) else {}
             reader.visit(tree)
     return Found(frozenset(reader.calls), frozenset(reader.asked))
 
@@ -73,22 +75,20 @@ class _Reader(ast.NodeVisitor):
 
     def __init__(self, api: Api) -> None:
         self.api = api
-        self.file = ""
+        self.file = self.inside = ""  # and the class in it that is read
+        self.named: Mapping[str, str] = {}
         self.scope: dict[str, str] = {}
-        self.own: dict[str, dict[str, str]] = {}  # class of ours -> field or property -> kind
-        self.returned: dict[str, str] = {}  # function of ours -> kind
-        self.gives_any: set[str] = set()  # functions whose return type has an Any in it
+        self.own: dict[str, dict[str, str]] = {}  # class of ours -> field, property or method -> kind
+        self.returned: dict[str, str] = {}  # function of ours, in no class -> kind
+        self.gives_any: set[str] = set()  # such functions whose return type has an Any in it
         self.calls: set[Call] = set()
         self.asked: set[Call] = set()
 
-    def learn(self, tree: ast.AST) -> None:
+    def learn(self, tree: ast.Module) -> None:
         """The classes of ours, and functions that say what they return."""
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef):
-                self.own[node.name] = {}
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef) and node.returns is not None:
-                self.gives_any.update([node.name] if "Any" in ast.unparse(node.returns) else [])
+        self.own.update({node.name: {} for node in ast.walk(tree) if isinstance(node, ast.ClassDef)})
+        self.gives_any.update(node.name for node in tree.body if isinstance(node, ast.FunctionDef)
+                              and node.returns is not None and "Any" in ast.unparse(node.returns))
 
     # statements
 
@@ -103,24 +103,27 @@ class _Reader(ast.NodeVisitor):
         for field in node.body:
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
                 fields[field.target.id] = self._declared(field.target.id, field.annotation)
-        outer, self.scope = self.scope, {**self.scope, "self": f"own {node.name}"}
+        outer = self.scope, self.inside
+        self.scope, self.inside = {**self.scope, "self": f"own {node.name}"}, node.name
         self.generic_visit(node)
-        for method in node.body:
-            if isinstance(method, ast.FunctionDef) and any(ast.unparse(by) in ("property", "cached_property")
-                                                           for by in method.decorator_list):
-                fields[method.name] = self.returned.get(method.name, "")
-        self.scope = outer
+        self.scope, self.inside = outer
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        outer, self.scope = self.scope, dict(self.scope)
+        outer = self.scope, self.inside
+        self.scope, self.inside = dict(self.scope), ""
         for parameter in [*node.args.args, *node.args.kwonlyargs]:
             if parameter.annotation is not None or parameter.arg != "self":
                 self.scope[parameter.arg] = self._declared(parameter.arg, parameter.annotation)
         self.generic_visit(node)
         returned = [self.kind(child.value) for child in ast.walk(node) if isinstance(child, ast.Return) and child.value]
-        declared = self._declared("", node.returns)
-        self.returned[node.name] = declared or next(filter(None, returned), "")
-        self.scope = outer
+        kind = self._declared("", node.returns) or next(filter(None, returned), "")
+        self.scope, self.inside = outer
+        if not self.inside:
+            self.returned[node.name] = kind
+        elif "property" in map(ast.unparse, node.decorator_list):
+            self.own[self.inside][node.name] = kind
+        else:
+            self.own[self.inside][node.name] = kind and f"call {kind}"
 
     def visit_Assign(self, node: ast.Assign) -> None:
         self.visit(node.value)
@@ -164,7 +167,7 @@ class _Reader(ast.NodeVisitor):
         """What an expression is, or ""; the members of TensorRT on the way are noted."""
         match node:
             case ast.Name():
-                return self.scope.get(node.id) or NAMED.get(node.id if node.id == "trt" else "", "")
+                return self.scope.get(node.id) or ("module" if node.id == "trt" else "")
             case ast.Attribute():
                 return self._member(self.kind(node.value), node)
             case ast.Call():
@@ -214,7 +217,7 @@ class _Reader(ast.NodeVisitor):
         of = self.kind(node.func)
         if of.startswith(("type ", "call ")):
             return of[5:]
-        name = ast.unparse(node.func).split(".")[-1]
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name == "getattr" and isinstance(node.args[1], ast.Constant):
             return self.kind(ast.copy_location(ast.Attribute(node.args[0], str(node.args[1].value)), node))
         if name in ("list", "tuple", "sorted", "iter", "reversed") and node.args:
@@ -231,7 +234,7 @@ class _Reader(ast.NodeVisitor):
         told = ast.unparse(annotation).strip("'\"") if annotation is not None else ""
         ours = re.search(r"\w+", told.rpartition(".")[2])
         if told.split(" | ")[0] == "Any":
-            return NAMED.get(name.lstrip("_"), "")
+            return self.named.get(name.lstrip("_"), "")
         return f"own {ours[0]}" if ours and ours[0] in self.own else ""
 
     def _element(self, node: ast.expr) -> str:
@@ -248,16 +251,16 @@ class _Reader(ast.NodeVisitor):
                 self._bind(one, its)
         elif isinstance(target, ast.Tuple) and self._gives_any(value):
             for one in target.elts:
-                self._give(one, NAMED.get(getattr(one, "id", ""), ""))
+                self._give(one, self.named.get(getattr(one, "id", ""), ""))
         elif isinstance(target, ast.Tuple):
             for one in target.elts:
                 self._give(one, self._element(value))
         else:
-            named = NAMED.get(getattr(target, "id", ""), "") if self._gives_any(value) else ""
+            named = self.named.get(getattr(target, "id", ""), "") if self._gives_any(value) else ""
             self._give(target, self.kind(value) or named)
 
     def _gives_any(self, value: ast.expr) -> bool:
-        return isinstance(value, ast.Call) and ast.unparse(value.func).split(".")[-1] in self.gives_any
+        return isinstance(value, ast.Call) and getattr(value.func, "id", "") in self.gives_any
 
     def _give(self, target: ast.expr, kind: str) -> None:
         if isinstance(target, ast.Name):
