@@ -48,6 +48,8 @@ def harmed(folder, how):
     raw = {"empty": b"", "text": b"this is a text\n" * 9, "noise": np.random.default_rng(0).bytes(5000),
            "half a file": content[:len(content) // 2], "all but 1 %": content[:-len(content) // 100]}
     path.write_bytes(raw.get(how, content))
+    if how == "weights outside":
+        onnx.save(onnx.load(str(path)), str(path), save_as_external_data=True, location="tiny.data", size_threshold=0)
     card = folder / "card.json"
     card.write_text(CARD.to_json())
     (folder / "link.json").symlink_to(path)
@@ -81,6 +83,7 @@ def harmed(folder, how):
     ("half output", "'scores' is half, wanted float32"),
     ("float64 weights", "node 'wide' (CastLike) computes in float64"),
     ("float64 inside", "node 'wide' (Cast) computes in float64"),
+    ("weights outside", "keeps weights in another file, tiny.data"),
     ("two inputs", "one input named 'images', found 'images', 'bias'"),
     ("--nms words", "--nms must be one of none, topk, graph, plugin"),
     ("--candidates alone", "--candidates belongs to --nms"),
