@@ -9,15 +9,15 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from .errors import ManyFaults, MineHatError
+from .errors import CudaLost, ManyFaults, MineHatError
 from .progress import hush, say
 
-DONE, BUG, MENDABLE, SOME_FAILED, SLOWER, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 130, 143
+DONE, BUG, MENDABLE, SOME_FAILED, SLOWER, GPU_LOST, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 4, 5, 130, 143
 
 
 def run_door(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = None,
              name: str | None = None) -> int:
-    """Call `main` with the arguments and return its exit code; a MineHatError becomes one line and 2.
+    """Call `main` with the arguments and return its exit code; a MineHatError becomes one line and 2, CudaLost 5.
 
     Of ManyFaults each fault has its own line, and the last one sums them up. `name` begins it, the program's own
     where none is given.
@@ -31,6 +31,9 @@ def run_door(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = 
             say(" ".join(fault.split()))
         say(f"{name or _called()}: {' '.join(last.split())}")
         return MENDABLE
+    except CudaLost as exc:
+        say(f"{name or _called()}: {exc}")
+        return GPU_LOST
     except KeyboardInterrupt:
         say("stopped.")
         return INTERRUPTED

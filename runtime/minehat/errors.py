@@ -9,6 +9,13 @@ class MineHatError(Exception):
     """Raised for anything that the user can put right. Doors print it on one line and exit 2."""
 
 
+class CudaLost(Exception):
+    """The GPU's context ended under our hands: nothing on it answers any more until the process is started again.
+
+    Never to be caught and tried again. Doors print it on one line and exit 5.
+    """
+
+
 class ManyFaults(MineHatError):
     """Several things that the user can put right, found in one go. Doors print each on its own line.
 
