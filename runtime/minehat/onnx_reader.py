@@ -12,6 +12,7 @@ import struct
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from .errors import MineHatError
@@ -86,6 +87,11 @@ class OnnxFile:
     outputs: tuple[Value, ...]
     noted: tuple[Value, ...]  # between them, as far as the file tells
     metadata: Mapping[str, str]
+
+    @cached_property
+    def makers(self) -> dict[str, Node]:
+        """The node that makes each tensor."""
+        return {name: node for node in self.nodes for name in node.outputs}
 
 
 def read_onnx(path: str | Path) -> OnnxFile:

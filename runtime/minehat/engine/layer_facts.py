@@ -44,10 +44,19 @@ def memory(layers: Sequence[Layer], batch: int) -> Memory:
     weights: Counter[str] = Counter()
     for layer in layers:
         weights.update(layer.weights)
-    outside, between = _tensors(layers)
+    read, written = _tensors(layers)
+    between = {name: tensor for name, tensor in written.items() if name in read}
     largest = max(between.values(), key=lambda tensor: tensor.size(batch), default=None)
-    return Memory(dict(weights.most_common()), sum(tensor.size(batch) for tensor in outside.values()),
+    inputs, outputs = ends(layers)
+    return Memory(dict(weights.most_common()), sum(tensor.size(batch) for tensor in (*inputs, *outputs)),
                   _most_at_once(layers, between, batch), largest)
+
+
+def ends(layers: Sequence[Layer]) -> tuple[list[Tensor], list[Tensor]]:
+    """The tensors that come from outside, and those that no other layer reads: the engine's inputs and outputs."""
+    read, written = _tensors(layers)
+    return ([tensor for name, tensor in read.items() if name not in written],
+            [tensor for name, tensor in written.items() if name not in read])
 
 
 def _types(tensors: Sequence[Tensor]) -> set[str]:
@@ -60,11 +69,9 @@ def _only_moves(name: str) -> bool:
 
 
 def _tensors(layers: Sequence[Layer]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Those of the engine's inputs and outputs, and those between layers, by name."""
-    read = {tensor.name: tensor for layer in layers for tensor in layer.reads}
-    written = {tensor.name: tensor for layer in layers for tensor in layer.writes}
-    between = {name: tensor for name, tensor in written.items() if name in read}
-    return {name: tensor for name, tensor in {**read, **written}.items() if name not in between}, between
+    """All that are read, and all that are written, by name."""
+    return ({tensor.name: tensor for layer in layers for tensor in layer.reads},
+            {tensor.name: tensor for layer in layers for tensor in layer.writes})
 
 
 def _most_at_once(layers: Sequence[Layer], between: Mapping[str, Tensor], batch: int) -> int:

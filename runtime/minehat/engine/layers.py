@@ -87,6 +87,11 @@ def layers_from_table(table: str) -> list[Layer]:
     return [_layer(match, names) for match in found if match]
 
 
+def origins_in(metadata: str) -> tuple[str, ...]:
+    """The ONNX nodes that a layer's metadata names: "[ONNX Layer: stem][ONNX Layer: relu]"."""
+    return tuple(dict.fromkeys(_ORIGIN.findall(metadata)))
+
+
 class Names:
     """Short names for the tensors of one table: t1, t2, ... for what Myelin named; and the constants met so far."""
 
@@ -134,8 +139,7 @@ def _layer(match: re.Match[str], names: Names) -> Layer:
         weights[data_type(told)] += Tensor(data_type(told), "", (int(count),), "").size(1)
     inputs, outputs = (tuple(Tensor(tensor.dtype, tensor.layout, tensor.shape, names.short(tensor.name)).text
                              for tensor in _tensors(match[side])) for side in ("inputs", "outputs"))
-    return Layer(match["name"], match["kind"], inputs, outputs, tuple(dict.fromkeys(_ORIGIN.findall(match["rest"]))),
-                 dict(weights), chosen)
+    return Layer(match["name"], match["kind"], inputs, outputs, origins_in(match["rest"]), dict(weights), chosen)
 
 
 def _tensors(text: str) -> list[Tensor]:

@@ -1,0 +1,100 @@
+"""minehat inspect models/helmet-nano/helmet-nano.int8.onnx
+
+Tell what an ONNX file, an engine or a card is: classes, sizes, accuracy; how each convolution runs; casts, reformats
+and fusions; weights and memory. ONNX files are read without the onnx package. An engine is told by its card
+(x.engine.json); on a machine with its TensorRT and GPU also by TensorRT itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from .card import read_card
+from .errors import MineHatError
+from .files import ready_file, write_whole
+from .inspection import EngineFacts, OnnxFacts, engine_facts, onnx_facts
+from .inspection.engine_text import engine_text
+from .inspection.onnx_text import onnx_text
+from .inspection.plain import plain_card, plain_engine, plain_onnx
+from .inspection.texts import card_text
+from .progress import say
+from .results import check_no_input
+from .tables import print_table
+
+_MOST_NAME = 60  # characters of a layer's name in the table; --json holds all
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say what `minehat inspect` takes."""
+    parser.add_argument("file", metavar="FILE", help="an .onnx file, an .engine or a card (.json)")
+    parser.add_argument("--layers", action="store_true", help="every layer of an engine, every convolution of an ONNX")
+    parser.add_argument("--json", metavar="FILE", help="write all that was found into this .json file; - for stdout")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Tell people on stderr and machines in --json. Returns 0; raises MineHatError."""
+    path = Path(args.file)
+    kind = _kind(path)
+    _check_json(args)
+    if kind == "onnx":
+        plain = _tell_onnx(onnx_facts(path), args.layers)
+    elif kind == "engine":
+        plain = _tell_engine(engine_facts(path), args.layers)
+    else:
+        card = read_card(path)
+        say(card_text(path, card))
+        plain = plain_card(path, card)
+    if args.json:
+        _write_json(args.json, plain)
+    return 0
+
+
+def _check_json(args: argparse.Namespace) -> None:
+    if args.json in (None, "-"):
+        return
+    name = args.json.lower()
+    if not name.endswith(".json") or name.endswith(".engine.json"):
+        raise MineHatError(f"--json {args.json}: the name must end in .json, or be - for stdout, and not in "
+                           ".engine.json, which is an engine's card.")
+    check_no_input(args.json, file=args.file)
+    ready_file(args.json)
+
+
+def _kind(path: Path) -> str:
+    if not path.is_file() and path.suffix.lower() != ".engine":
+        raise MineHatError(f"{path}: no such file.")
+    if path.suffix.lower() in (".onnx", ".engine"):
+        return path.suffix.lower()[1:]
+    if path.suffix.lower() != ".json":
+        raise MineHatError(f"{path}: inspect takes an .onnx file, an .engine or a card (.json).")
+    return "engine" if b'"engine_sha256"' in path.read_bytes() else "card"
+
+
+def _tell_onnx(facts: OnnxFacts, layers: bool) -> dict[str, Any]:
+    say(onnx_text(facts))
+    if layers:
+        print_table(("convolution", "runs in", "weights", "M multiply-adds"),
+                    [(conv.name, conv.runs_in, "x".join(map(str, conv.weights)) or "-",
+                      "-" if conv.macs is None else f"{conv.macs / 1e6:.1f}") for conv in facts.convolutions])
+    return plain_onnx(facts)
+
+
+def _tell_engine(facts: EngineFacts, layers: bool) -> dict[str, Any]:
+    say(engine_text(facts))
+    if layers:
+        print_table(("layer", "kind", "precision", "writes", "ONNX nodes"),
+                    [(layer.name[:_MOST_NAME], layer.kind, layer.precision, ", ".join(layer.outputs) or "-",
+                      str(len(layer.nodes))) for layer in facts.layers])
+    return plain_engine(facts)
+
+
+def _write_json(name: str, plain: dict[str, Any]) -> None:
+    text = json.dumps(plain, indent=1) + "\n"
+    if name == "-":
+        sys.stdout.write(text)
+    else:
+        write_whole(Path(name), text)

@@ -1,0 +1,102 @@
+"""What an ONNX file is: its card, its graph in numbers, its convolutions, its calibration."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..card import KEY, ModelCard, card_from_json
+from ..errors import MineHatError
+from ..onnx_reader import OnnxFile, Value, read_onnx
+from .convolutions import FileConvolution, convolutions_of
+from .sizes import Size
+
+CALIBRATION_KEY, PLACEMENT_KEY = "minehat.calibration", "minehat.placement"
+_NO_WEIGHTS = ("int64", "bool", "string")  # they hold shapes and switches
+_PAIRS = ("QuantizeLinear", "DequantizeLinear")
+
+
+@dataclass(frozen=True)
+class OnnxFacts:
+    """A file, without its weights."""
+
+    path: Path
+    size_bytes: int
+    producer: str
+    opsets: Mapping[str, int]  # by domain, "" for ONNX's own
+    card: ModelCard | None
+    no_card: str  # why there is none, and what to do; "" where there is one
+    inputs: tuple[Value, ...]
+    outputs: tuple[Value, ...]
+    operators: Mapping[str, int]  # how many nodes of each, the most frequent first
+    input_size: Size | None  # height and width that multiply-adds are counted at; None where they are open
+    convolutions: tuple[FileConvolution, ...]
+    lifted: tuple[str, ...]  # tensors that the gate left without Q/DQ
+    constants: Mapping[str, tuple[int, int]]  # by data type: values and bytes
+    parameters: int  # values that it computes with: weights, biases, anchors; no scales, zero points, shapes
+    outside: tuple[str, ...]  # files beside this one that hold weights
+    calibration: Mapping[str, Any]  # {} where the file tells none
+
+
+def onnx_facts(path: str | Path) -> OnnxFacts:
+    """Read a file. Raises MineHatError when it is no whole ONNX file; a card that is missing or damaged is told."""
+    path = Path(path)
+    file = read_onnx(path)
+    card, no_card = _card(path, file)
+    size = (card.height, card.width) if card else _own_size(file)
+    return OnnxFacts(
+        path, path.stat().st_size, file.producer, file.opsets, card, no_card, file.inputs, file.outputs,
+        dict(Counter(node.op for node in file.nodes).most_common()), size, tuple(convolutions_of(file, size)),
+        _lifted(file), _constants(file), _parameters(file),
+        tuple(dict.fromkeys(constant.outside for constant in file.constants.values() if constant.outside)),
+        _plain(file, CALIBRATION_KEY))
+
+
+def _card(path: Path, file: OnnxFile) -> tuple[ModelCard | None, str]:
+    if KEY not in file.metadata:
+        return None, (f"this file carries none. Where it is another's detector: `minehat adapt {path}`; or give one by "
+                      "hand with --card")
+    try:
+        return card_from_json(file.metadata[KEY], str(path)), ""
+    except MineHatError as exc:
+        return None, str(exc)
+
+
+def _own_size(file: OnnxFile) -> Size | None:
+    shape = file.inputs[0].shape if file.inputs else ()
+    sides = [side for side in shape[2:] if isinstance(side, int) and side > 0]
+    return (sides[0], sides[1]) if len(shape) == 4 and len(sides) == 2 else None
+
+
+def _lifted(file: OnnxFile) -> tuple[str, ...]:
+    named = _plain(file, PLACEMENT_KEY).get("lifted", ())
+    return tuple(map(str, named)) if isinstance(named, list) else ()
+
+
+def _plain(file: OnnxFile, key: str) -> dict[str, Any]:
+    """The JSON object under a key of the metadata; {} where there is none, {"set": text} for another's."""
+    text = file.metadata.get(key, "{}")
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = text
+    return found if isinstance(found, dict) else {"set": found}
+
+
+def _constants(file: OnnxFile) -> dict[str, tuple[int, int]]:
+    values: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
+    for constant in file.constants.values():
+        values[constant.dtype] += constant.count
+        sizes[constant.dtype] += constant.bytes
+    return {dtype: (values[dtype], size) for dtype, size in sizes.most_common()}
+
+
+def _parameters(file: OnnxFile) -> int:
+    grids = {name for node in file.nodes if node.op in _PAIRS for name in node.inputs[1:]}
+    return sum(constant.count for name, constant in file.constants.items()
+               if name not in grids and constant.dtype not in _NO_WEIGHTS)
