@@ -59,7 +59,7 @@ def calls_in(sources: Mapping[str, str], api: Api) -> Found:
     """sources: file name -> text. Two rounds: what functions return is known in the second."""
     reader = _Reader(api)
     trees = {name: ast.parse(text) for name, text in sources.items()}
-    for tree in trees.values():
+    for reader.file, tree in trees.items():
         reader.learn(tree)
     for _ in range(2):
         for reader.file, tree in trees.items():
@@ -87,8 +87,12 @@ class _Reader(ast.NodeVisitor):
     def learn(self, tree: ast.Module) -> None:
         """The classes of ours, and functions that say what they return."""
         self.own.update({node.name: {} for node in ast.walk(tree) if isinstance(node, ast.ClassDef)})
-        self.gives_any.update(node.name for node in tree.body if isinstance(node, ast.FunctionDef)
+        self.gives_any.update(self._key(node.name) for node in tree.body if isinstance(node, ast.FunctionDef)
                               and node.returns is not None and "Any" in ast.unparse(node.returns))
+
+    def _key(self, function: str) -> str:
+        """A private function's name means something in its own file alone."""
+        return f"{self.file}:{function}" if function.startswith("_") else function
 
     # statements
 
@@ -119,7 +123,7 @@ class _Reader(ast.NodeVisitor):
         kind = self._declared("", node.returns) or next(filter(None, returned), "")
         self.scope, self.inside = outer
         if not self.inside:
-            self.returned[node.name] = kind
+            self.returned[self._key(node.name)] = kind
         elif "property" in map(ast.unparse, node.decorator_list):
             self.own[self.inside][node.name] = kind
         else:
@@ -136,7 +140,7 @@ class _Reader(ast.NodeVisitor):
         self.visit(node.value)
 
     def visit_For(self, node: ast.For) -> None:
-        self._give(node.target, self._element(node.iter))
+        self._give_each(node)
         self.generic_visit(node)
 
     def visit_With(self, node: ast.With) -> None:
@@ -222,7 +226,7 @@ class _Reader(ast.NodeVisitor):
             return self.kind(ast.copy_location(ast.Attribute(node.args[0], str(node.args[1].value)), node))
         if name in ("list", "tuple", "sorted", "iter", "reversed") and node.args:
             return self.kind(node.args[0])
-        return f"own {name}" if name in self.own else self.returned.get(name, "")
+        return f"own {name}" if name in self.own else self.returned.get(self._key(name), "")
 
     # names
 
@@ -243,7 +247,11 @@ class _Reader(ast.NodeVisitor):
 
     def _give_all(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> None:
         for loop in node.generators:
-            self._give(loop.target, self._element(loop.iter))
+            self._give_each(loop)
+
+    def _give_each(self, loop: ast.For | ast.comprehension) -> None:
+        named = self.named.get(getattr(loop.target, "id", ""), "") if self._gives_any(loop.iter) else ""
+        self._give(loop.target, self._element(loop.iter) or named)
 
     def _bind(self, target: ast.expr, value: ast.expr) -> None:
         if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
@@ -260,7 +268,7 @@ class _Reader(ast.NodeVisitor):
             self._give(target, self.kind(value) or named)
 
     def _gives_any(self, value: ast.expr) -> bool:
-        return isinstance(value, ast.Call) and getattr(value.func, "id", "") in self.gives_any
+        return isinstance(value, ast.Call) and self._key(getattr(value.func, "id", "")) in self.gives_any
 
     def _give(self, target: ast.expr, kind: str) -> None:
         if isinstance(target, ast.Name):

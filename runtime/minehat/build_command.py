@@ -22,6 +22,7 @@ from .card import OUTPUTS, read_card
 from .engine.apart import answer, run_apart
 from .engine.build import Built, engine_from_onnx
 from .engine.differences import USUAL_SM
+from .engine.dla import told_of_dla
 from .engine.layers import counted
 from .engine.library import TARGETS
 from .engine.options import (
@@ -138,6 +139,7 @@ def _table(built: Built) -> str:
              f"with {card.library_title}, for {aims}, batch {least}..{most} (best at {best})"]
     lines += _rows("convolutions", card.precisions.items())
     lines += _rows("all layers", counted(layer.precision for layer in card.layers).items())
+    lines += [f"  {line}" for line in told_of_dla(card.dla)]
     lines += [f"note: {note}" for note in _notes(built)]
     return "\n".join(lines)
 

@@ -23,6 +23,7 @@ from ..progress import say
 from .card import EngineCard, card_beside
 from .config import configured, workspace_of
 from .differences import NO_INT8_SM
+from .dla import aimed_at_core, one_batch, prepared
 from .kept import keep, kept_engine, key_of, place
 from .layers import UNKNOWN, Convolution, convolutions_in, counted, layers_from_table
 from .library import Library, builder_library
@@ -55,6 +56,8 @@ def engine_from_onnx(onnx: str | Path, out: str | Path | None = None,
     onnx, options = Path(onnx), options or BuildOptions()
     source = source_of(onnx, card, options)
     library = builder_library(options.target)
+    if options.dla is not None:
+        source = prepared(source, library)
     path = _engine_path(onnx, out, library)
     _check_room(path, onnx)
     key = _key(source, library, options)
@@ -127,6 +130,7 @@ def _build(source: Source, path: Path, options: BuildOptions, library: Library) 
     network.check(source.card)
     batch = _batch(network, options)
     config, capabilities = configured(library, network, source.card, options, batch)
+    dla = {} if options.dla is None else aimed_at_core(library, network, config, source, log, options.dla)
     began = time.monotonic()
     content = _compile(library, network, config, log, options, path.name)
     seconds = round(time.monotonic() - began, 2)
@@ -139,7 +143,7 @@ def _build(source: Source, path: Path, options: BuildOptions, library: Library) 
         cuda_version=gpu.cuda_version if gpu else None, build_flags=(), batch=batch,
         calibration=_calibration(source.onnx), build_seconds=seconds,
         convolutions=tuple(convolutions_in(layers, network.convolution_names())), layers=layers,
-        warnings=tuple(dict.fromkeys(log.warnings)))
+        warnings=tuple(dict.fromkeys(log.warnings)), dla=dla)
 
 
 def _calibration(onnx: Path) -> dict[str, Any]:
@@ -154,7 +158,7 @@ def _calibration(onnx: Path) -> dict[str, Any]:
 def _batch(network: Network, options: BuildOptions) -> tuple[int, int, int]:
     fixed = network.input.shape[0]
     if fixed == -1:
-        return options.batch or USUAL_BATCH
+        return (options.batch or USUAL_BATCH) if options.dla is None else one_batch(options.batch)
     if options.batch not in (None, (fixed, fixed, fixed)):
         raise MineHatError(f"--batch: {network.onnx} has a fixed batch of {fixed}. Leave --batch away, or "
                            "export it with a dynamic batch: `python export/to_onnx.py`.")

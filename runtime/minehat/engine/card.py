@@ -36,6 +36,7 @@ class EngineCard:
     convolutions: tuple[Convolution, ...]  # of the ONNX file, and how they run
     layers: tuple[Layer, ...]  # of the engine; () where the builder's log does not show them
     warnings: tuple[str, ...]  # of the library, each once
+    dla: Mapping[str, Any]  # core, layers that it takes, layers on the GPU and why; {} where no core was asked for
     engine_schema: int = ENGINE_SCHEMA
 
     @property

@@ -29,15 +29,25 @@ class Where:
         """Does this library have the member? version: "10.16.1.11"."""
         if flavour == "rtx":
             return self.rtx
-        numbers = tuple(int(number) for number in re.findall(r"\d+", version))
-        return self.first is not None and numbers >= self.first and (self.gone is None or numbers < self.gone)
+        here = _numbers(version)
+        return self.first is not None and here >= self.first and (self.gone is None or here < self.gone)
 
 
 SOME_VERSIONS = {
     "ComputeCapability": Where(None, rtx=True),
     "IBuilderConfig.num_compute_capabilities": Where(None, rtx=True),
     "IBuilderConfig.set_compute_capability": Where(None, rtx=True),
+    "BuilderFlag.FP16": Where((10,), gone=(11,)),
+    "BuilderFlag.INT8": Where((10,), gone=(11,)),
+    "BuilderFlag.OBEY_PRECISION_CONSTRAINTS": Where((10,), gone=(11,)),
+    "IBuilderConfig.int8_calibrator": Where((10,), gone=(11,)),
+    "IInt8EntropyCalibrator2": Where((10,), gone=(11,)),
+    "ILayer.precision": Where((10,), gone=(11,)),
+    "ILayer.set_output_type": Where((10,), gone=(11,)),
+    "OnnxParser.set_builder_config": Where((10, 15), rtx=True),
+    "OnnxParserFlag.REPORT_CAPABILITY_DLA": Where((10, 15), rtx=True),
 }
+_DLA = ((10, 3), (10, 8)), ((11, 4, 1), (12,))  # first version with it, first without, as NVIDIA's documentation has it
 
 
 def has(trt: Any, member: str) -> bool:
@@ -48,6 +58,20 @@ def has(trt: Any, member: str) -> bool:
     for name in member.split("."):
         found = getattr(found, name, None)
     return found is not None
+
+
+def check_dla(library: Library) -> None:
+    """Raise MineHatError where the library has no DLA: what its members say of it is the same in all."""
+    if library.flavour == "rtx":
+        raise MineHatError(f"--dla: {library.title} builds for desktop GPUs, which have no DLA. Build on the Orin "
+                           "itself with --target tensorrt, or leave --dla away.")
+    if not any(first <= _numbers(library.version) < gone for first, gone in _DLA):
+        raise MineHatError(f"--dla: {library.title} has no DLA. TensorRT 10.3 to 10.7 (JetPack 6) and 11.4.1 (JetPack "
+                           "7.2.2, AGX Orin) have it. Leave --dla away.")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", version))
 
 
 def aim(library: Library, config: Any, sm: tuple[int, ...]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ _CURE = "Export the model again: `python export/to_onnx.py CKPT OUT.onnx`"
 
 @dataclass(frozen=True)
 class Network:
-    """A parsed, strongly typed network. It lives as long as its builder and parser do."""
+    """A parsed network, strongly typed but for the one with a calibration table; it lives as long as its parser."""
 
     onnx: Path
     trt: Any
@@ -84,7 +84,8 @@ def parsed(library: Library, logger: Any, log: BuildLog, source: Source) -> Netw
     """Parse a network. Raises MineHatError naming the node that the parser stopped at."""
     trt = library.trt
     builder = trt.Builder(logger)
-    definition = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    strongly = 1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+    definition = builder.create_network(strongly if source.table is None else 0)
     parser = trt.OnnxParser(definition, logger)
     whole = parser.parse_from_file(str(source.onnx)) if source.grafted is None else parser.parse(source.grafted)
     if not whole:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..card import ModelCard, read_card
@@ -22,6 +23,8 @@ class Source:
     card: ModelCard  # of what is parsed; its parent_sha256 is the file's
     card_by_hand: bool
     grafted: bytes | None  # what is parsed; None for the file itself
+    table: bytes | None = None  # INT8 scales for a weakly typed network; None for a strongly typed one
+    scales: Mapping[str, int] = field(default_factory=dict)  # how many of them are known how; {} without a table
 
     @property
     def sha256(self) -> str:
