@@ -15,6 +15,7 @@ from typing import Any
 
 from .errors import MineHatError
 from .onnx_metadata import read_metadata
+from .onnx_reader import read_onnx
 
 KEY = "minehat.card"
 SCHEMA = 1
@@ -99,14 +100,21 @@ def read_card(path: str | Path) -> ModelCard:
     if path.suffix.lower() == ".onnx":
         text = read_metadata(path).get(KEY)
         if text is None:
-            raise MineHatError(f"{path} carries no model card (metadata key {KEY!r}). Give one by hand: "
-                               "`--card card.json` with name, classes, height and width.")
+            raise MineHatError(f"{path} carries no model card (metadata key {KEY!r}). {_cure_for(path)}")
         return card_from_json(text, str(path))
     beside = path.with_name(path.name + ".json")
     if not beside.is_file():
         raise MineHatError(f"{path}: its card {beside.name} is missing. Build the engine again: "
                            "`minehat build MODEL.onnx`, or give one by hand with `--card card.json`.")
     return card_from_json(_text(beside), str(beside))
+
+
+def _cure_for(path: Path) -> str:
+    """Of a file without a card: what keeps the graph's contract lacks the card alone, another's wants adapting."""
+    by_hand = "give one by hand: `--card card.json` with name, classes, height and width."
+    if {value.name for value in read_onnx(path).outputs}.issuperset(OUTPUTS["none"]):
+        return by_hand.capitalize()
+    return f"If it is another's detector: `minehat adapt {path} -o OUT.onnx`; otherwise {by_hand}"
 
 
 def _text(path: Path) -> str:
