@@ -31,7 +31,7 @@ def casts(layers: Sequence[Layer]) -> list[Layer]:
 
 def reformats(layers: Sequence[Layer]) -> list[Layer]:
     """Layers that compute nothing: they change the layout or the data type."""
-    return [layer for layer in layers if "reformat" in layer.kind.lower() or _only_moves(layer.name)]
+    return [layer for layer in layers if layer.reformats or _only_moves(layer.name)]
 
 
 def fused(layers: Sequence[Layer]) -> list[Layer]:

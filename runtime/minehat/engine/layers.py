@@ -61,14 +61,19 @@ class Layer:
         return self.name.startswith("__myl") and re.search(r"Corr|Conv", self.name) is not None
 
     @property
+    def reformats(self) -> bool:
+        """Whether the library calls it a change of layout or data type."""
+        return "reformat" in self.kind.lower()
+
+    @property
     def precision(self) -> str:
         """Data types on both sides: "int8->fp32"."""
         return f"{_types(self.inputs)}->{_types(self.outputs)}"
 
     @property
     def nodes(self) -> tuple[str, ...]:
-        """ONNX nodes that it computes; where the log does not tell, those that its name names."""
-        return self.origins or tuple(re.split(r" \+ | \|\| ", self.name))
+        """ONNX nodes that it computes; where the log does not tell, those that its name names (a reformat's: whose)."""
+        return self.origins or (() if self.reformats else tuple(re.split(r" \+ | \|\| ", self.name)))
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,7 @@ class Convolution:
 def layers_from_table(table: str) -> list[Layer]:
     """The layers of an engine table ("Layers:" and a line for each); lines of another kind are passed over."""
     names = Names()
-    found = (_LAYER.match(line) for line in table.splitlines())
+    found = (_LAYER.match(line) for line in table.split("\n"))  # not splitlines: \x1e parts the origins of a layer
     return [_layer(match, names) for match in found if match]
 
 

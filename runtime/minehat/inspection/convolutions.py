@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..onnx_reader import Node, OnnxFile
-from .behind import UNKNOWN, constant_behind, rounded_to, type_of
+from .behind import UNKNOWN, before_pair, constant_behind, rounded_to, type_of
 from .sizes import Size, map_sizes
 
 _FLOAT, _INTEGER = ("Conv", "FusedConv"), ("QLinearConv", "ConvInteger")
@@ -44,7 +44,7 @@ def _convolution(node: Node, file: OnnxFile, size: Size | None) -> FileConvoluti
     weights = constant_behind(node.inputs[row], file)
     shape = weights.shape if weights else ()
     macs = math.prod(shape) * math.prod(size) if shape and size else None
-    return FileConvolution(node.name, _runs_in(node, file, row), shape, macs, _before_pair(node.inputs[0], file))
+    return FileConvolution(node.name, _runs_in(node, file, row), shape, macs, before_pair(node.inputs[0], file))
 
 
 def _runs_in(node: Node, file: OnnxFile, row: int) -> str:
@@ -56,9 +56,3 @@ def _runs_in(node: Node, file: OnnxFile, row: int) -> str:
     if rounded is not None and rounded_to(weights, file) is not None:
         return rounded
     return type_of(weights, file)
-
-
-def _before_pair(name: str, file: OnnxFile) -> str:
-    while (node := file.makers.get(name)) is not None and node.op in ("Cast", "QuantizeLinear", "DequantizeLinear"):
-        name = node.inputs[0]
-    return name

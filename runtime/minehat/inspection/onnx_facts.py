@@ -48,9 +48,14 @@ def onnx_facts(path: str | Path) -> OnnxFacts:
     file = read_onnx(path)
     card, no_card = _card(path, file)
     size = (card.height, card.width) if card else _own_size(file)
+    try:
+        convolutions = tuple(convolutions_of(file, size))
+    except (IndexError, ArithmeticError, ValueError) as exc:
+        raise MineHatError(f"{path}: a node of its graph lacks an input, or has numbers that make no sense: the file is "
+                           "damaged. Copy it or export it again.") from exc
     return OnnxFacts(
         path, path.stat().st_size, file.producer, file.opsets, card, no_card, file.inputs, file.outputs,
-        dict(Counter(node.op for node in file.nodes).most_common()), size, tuple(convolutions_of(file, size)),
+        dict(Counter(node.op for node in file.nodes).most_common()), size, convolutions,
         _lifted(file), _constants(file), _parameters(file),
         tuple(dict.fromkeys(constant.outside for constant in file.constants.values() if constant.outside)),
         _plain(file, CALIBRATION_KEY))
