@@ -64,9 +64,9 @@ def _one_frame(detector: Detector, frame: Array) -> list[float]:
     begun = time.perf_counter_ns()
     batch, placement = detector.prepare(frame)
     prepared = time.perf_counter_ns()
-    boxes, scores = detector.backend.infer(batch)
+    answers = detector.backend.infer(batch)
     inferred = time.perf_counter_ns()
-    detector.finish(boxes[0], scores[0], placement)
+    detector.finish([column[0] for column in answers], placement)
     done = time.perf_counter_ns()
     used = time.process_time_ns() - cpu
     spans = (prepared - begun, inferred - prepared, done - inferred, done - begun, used)

@@ -52,12 +52,15 @@ def suppress(boxes: Array, scores: Array, conf: float, iou: float, most: int = M
     of its class. Ordered by score, then by row; at most `most`. Boxes that are not finite are dropped.
     """
     rows, best, labels = _candidates(scores, conf)
-    sound = np.isfinite(boxes[rows]).all(axis=1)
-    rows, best, labels = rows[sound], best[sound], labels[sound]
-    order = np.argsort(-best, kind="stable")
-    rows, best, labels = rows[order], best[order], labels[order]
-    kept = _greedy(boxes[rows], labels, iou, most)
-    return Detections(boxes[rows[kept]].astype(np.float32), best[kept].astype(np.float32), labels[kept])
+    return suppressed(Detections(boxes[rows], best, labels), iou, most)
+
+
+def suppressed(found: Detections, iou: float, most: int = MOST) -> Detections:
+    """The same suppression for boxes that bear one label each already, in any order and any one space."""
+    found = found[np.isfinite(found.boxes).all(axis=1)]
+    found = found[np.argsort(-found.scores, kind="stable")]
+    kept = found[np.array(_greedy(found.boxes, found.labels, iou, most), np.int64)]
+    return Detections(kept.boxes.astype(np.float32), kept.scores.astype(np.float32), kept.labels)
 
 
 def overlaps(box: Array, others: Array) -> Array:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .answers import check_asked, found_in, is_crowded
 from .backends import Backend, loader_for
 from .card import ModelCard, read_card
 from .detections import Detections, suppress
 from .errors import MineHatError
 from .guests import load_cv2
 from .letterbox import Placement, as_input, letterbox
+from .progress import say
 
 Array = npt.NDArray[Any]
 
@@ -37,6 +40,7 @@ def open_detector(model: str | Path, card: str | Path | ModelCard | None = None,
     for name, threshold in (("conf", conf), ("iou", iou)):
         if not 0 <= threshold <= 1:
             raise MineHatError(f"{name} must lie in 0..1, found {threshold}.")
+    check_asked(card, path, conf, iou)
     return Detector(card, load(path, card, threads), conf, iou)
 
 
@@ -46,7 +50,11 @@ def seen_in_frame(boxes: Array, scores: Array, placement: Placement, conf: float
     boxes: [B, 4] x0 y0 x1 y1 in square pixels. scores: [B, C], 0 to 1. Boxes that lie wholly in the
     letterbox's bands are dropped.
     """
-    found = suppress(boxes, scores, conf, iou)
+    return in_frame(suppress(boxes, scores, conf, iou), placement)
+
+
+def in_frame(found: Detections, placement: Placement) -> Detections:
+    """What was found in a square, in pixels of its frame and clipped to it; less what lies in the bands."""
     moved = Detections(placement.to_frame(found.boxes), found.scores, found.labels)
     clipped = moved.clipped(placement.frame_height, placement.frame_width)
     return clipped[(clipped.boxes[:, 2:] > clipped.boxes[:, :2]).all(axis=1)]
@@ -57,14 +65,14 @@ class Detector:
 
     def __init__(self, card: ModelCard, backend: Backend, conf: float, iou: float) -> None:
         self.card, self.backend, self.conf, self.iou = card, backend, conf, iou
+        self._told_of_crowds = False
         self._square = np.empty((card.height, card.width, 3), np.uint8)
         self._batch = np.empty((1, 3, card.height, card.width), np.float32)
 
     def __call__(self, frame: Array) -> Detections:
         """uint8 [h, w, 3] BGR frame -> what is seen in it, in pixels of the frame, clipped to it."""
         batch, placement = self.prepare(frame)
-        boxes, scores = self.backend.infer(batch)
-        return self.finish(boxes[0], scores[0], placement)
+        return self.finish([column[0] for column in self.backend.infer(batch)], placement)
 
     def prepare(self, frame: Array) -> tuple[Array, Placement]:
         """uint8 [h, w, 3] BGR frame -> (float32 [1, 3, H, W] batch, the frame's place in its square).
@@ -75,9 +83,16 @@ class Detector:
         as_input(square, self.card, self._batch[0])
         return self._batch, placement
 
-    def finish(self, boxes: Array, scores: Array, placement: Placement) -> Detections:
-        """boxes [B, 4] in square pixels, scores [B, C] -> detections in pixels of the frame, clipped."""
-        return seen_in_frame(boxes, scores, placement, self.conf, self.iou)
+    def finish(self, answer: Sequence[Array], placement: Placement) -> Detections:
+        """One picture's row of each array that the backend gave -> detections in pixels of the frame, clipped.
+
+        Says once, on stderr, where a picture had more boxes than the graph lets through.
+        """
+        if not self._told_of_crowds and is_crowded(answer, self.card, self.conf):
+            self._told_of_crowds = True
+            say(f"{self.card.name}: a picture had {self.card.candidates} boxes over {self.conf:g}, all that its graph "
+                "lets through; weaker ones may lack. Make it with more --candidates, or give a higher --conf.")
+        return in_frame(found_in(answer, self.card, self.conf, self.iou), placement)
 
     def close(self) -> None:
         """Let go of the model."""

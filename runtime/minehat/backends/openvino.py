@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..answers import check_answer
 from ..card import ModelCard
 from ..errors import MineHatError, missing
 from .ort import cores
@@ -44,19 +45,18 @@ class OpenVinoBackend:
             raise MineHatError(f"{path} cannot be loaded by OpenVINO ({reason}). Try `--backend ort`, or export "
                                "it again.") from exc
 
-    def infer(self, batch: Array) -> tuple[Array, Array]:
-        """float32 [N, 3, H, W] -> boxes float32 [N, B, 4] x0 y0 x1 y1 in square pixels, scores [N, B, C].
+    def infer(self, batch: Array) -> tuple[Array, ...]:
+        """float32 [N, 3, H, W] -> the network's answer, as minehat.answers tells it: boxes, scores, ...
 
-        Another N than the last time's compiles the network anew. Raises MineHatError for scores that are not finite.
+        Another N than the last time's compiles the network anew. Raises MineHatError where the answer has another
+        shape than the card says, or is not finite.
         """
         if len(batch) != self._batch:
             self._compile(len(batch))
         self._request.infer([batch], share_inputs=True)
-        boxes, scores = (np.array(self._request.get_tensor(output).data) for output in self._outputs)
-        if not np.isfinite(scores).all():
-            raise MineHatError(f"{self._path} gave answers that are not finite, and would see nothing: the file is "
-                               "broken, or it overflows. Export it again, or use its FP32 form.")
-        return boxes, scores
+        answer = tuple(np.array(self._request.get_tensor(output).data) for output in self._outputs)
+        check_answer(answer, self._card, self._path)
+        return answer
 
     def close(self) -> None:
         """Let go of the model and its memory."""

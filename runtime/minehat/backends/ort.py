@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from ..answers import OPEN, check_answer
 from ..card import ModelCard
 from ..errors import MineHatError, missing
 
@@ -26,19 +26,14 @@ class OrtBackend:
         self._input = _checked_input(self._session, path, card)
         self._outputs = _checked_outputs(self._session, path, card)
 
-    def infer(self, batch: Array) -> tuple[Array, Array]:
-        """float32 [N, 3, H, W] -> boxes float32 [N, B, 4] x0 y0 x1 y1 in square pixels, scores [N, B, C].
+    def infer(self, batch: Array) -> tuple[Array, ...]:
+        """float32 [N, 3, H, W] -> the network's answer, as minehat.answers tells it: boxes, scores, ...
 
-        Raises MineHatError where the model's answers have another shape or are not finite.
+        Raises MineHatError where it has another shape than the card says, or is not finite.
         """
-        boxes, scores = self._session.run(self._outputs, {self._input: batch})
-        if boxes.shape != (*scores.shape[:2], 4) or scores.shape[-1] != len(self._card.classes):
-            raise MineHatError(f"{self._path} gave boxes {boxes.shape} and scores {scores.shape}; wanted "
-                               f"[N, B, 4] and [N, B, {len(self._card.classes)}]. Its card does not fit it.")
-        if not np.isfinite(scores).all() or (boxes.size and not np.isfinite(boxes[..., 0]).any()):
-            raise MineHatError(f"{self._path} gave answers that are not finite, and would see nothing: the file is "
-                               "broken, or it overflows in FP16. Export it again, or use its FP32 form.")
-        return boxes, scores
+        answer = tuple(self._session.run(self._outputs, {self._input: batch}))
+        check_answer(answer, self._card, self._path)
+        return answer
 
     def close(self) -> None:
         """Let go of the session and its memory."""
@@ -80,14 +75,22 @@ def _checked_input(session: Any, path: Path, card: ModelCard) -> str:
 
 def _checked_outputs(session: Any, path: Path, card: ModelCard) -> list[str]:
     outputs = {node.name: node for node in session.get_outputs()}
-    wanted = {card.outputs[0]: ["B", 4], card.outputs[1]: ["B", len(card.classes)]}
-    for name, shape in wanted.items():
+    for name, (kind, shape) in zip(card.outputs, _contract(card), strict=True):
         node = outputs.get(name)
-        if node is None or node.type != "tensor(float)" or not _may_be(node.shape[1:], shape):
-            raise MineHatError(f"{path} gives {_told(session.get_outputs())}; wanted {name} float32 "
-                               f"[N, {', '.join(map(str, shape))}], as its card says. "
+        if node is None or node.type != f"tensor({kind.removesuffix('32')})" or not _may_be(node.shape[1:], shape):
+            raise MineHatError(f"{path} gives {_told(session.get_outputs())}; wanted {name} {kind} "
+                               f"[{', '.join(map(str, ['N', *shape]))}], as its card says. "
                                "Export it again or give the right `--card`.")
-    return list(wanted)
+    return list(card.outputs)
+
+
+def _contract(card: ModelCard) -> list[tuple[str, list[Any]]]:
+    """Type and sides behind the batch of each output."""
+    if card.suppression in OPEN:
+        return [("float32", ["B", 4]), ("float32", ["B", len(card.classes)])]
+    rows: list[tuple[str, list[Any]]] = [("float32", ["K", 4]), ("float32", ["K"]), ("int64", ["K"]), ("int64", []),
+                                         ("bool", [])]
+    return rows[:len(card.outputs)]
 
 
 def _may_be(found: list[Any], wanted: list[Any]) -> bool:
