@@ -29,10 +29,14 @@ def dumped(version: str, folder: Path) -> str:
     """The text of the JSON file of one of VERSIONS; what has to be fetched and made goes into `folder`."""
     if version == RTX:
         return _members("tensorrt_rtx_bindings", {})
+    return _members("tensorrt_bindings", {"PYTHONPATH": str(importable(version, folder))})
+
+
+def importable(version: str, folder: Path) -> Path:
+    """A folder inside `folder` that `tensorrt_bindings` of one of TENSORRT can be imported from."""
     place = folder / version
-    bindings = _unpacked_bindings(version, place)
-    _stand_in_for_libraries(bindings)
-    return _members("tensorrt_bindings", {"PYTHONPATH": str(place)})
+    _stand_in_for_libraries(_unpacked_bindings(version, place))
+    return place
 
 
 def _members(module: str, env: dict[str, str]) -> str:
