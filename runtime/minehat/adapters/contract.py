@@ -17,6 +17,7 @@ from .foreign import Foreign, answered
 from .graft import Graft
 from .layout import Asked, Layout
 from .opset import opset_of
+from .weights import with_weights_of_their_own
 
 INPUT, BOXES, SCORES = "images", "boxes", "scores"
 BATCH = "batch"  # how a free batch is called
@@ -28,6 +29,7 @@ def graft_contract(foreign: Foreign, layout: Layout, columns: Columns, asked: As
     onnx = load_onnx("adapt models")
     graft = Graft(foreign.model, onnx)
     _fit_input(graft, foreign)
+    with_weights_of_their_own(foreign.model.graph)
     if opset_of(foreign.model) >= LEAST_OPSET:
         without_bin_convolutions(graft)
     floats = {name: graft("Cast", name, to=onnx.TensorProto.FLOAT) if name in foreign.halves else name
