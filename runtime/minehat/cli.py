@@ -11,14 +11,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from . import __version__, adapt_command, build_command, detect_command, graft_command, inspect_command
+from . import __version__, adapt_command, build_command, detect_command, graft_command, handoff_command, inspect_command
 from .doors import MENDABLE, run_door
 
 COMMANDS = {"detect": (detect_command, "find helmets and bare heads in pictures, videos and cameras"),
             "adapt": (adapt_command, "make another's ONNX detector serve here"),
             "build": (build_command, "build a TensorRT engine from an ONNX file"),
             "graft": (graft_command, "put suppression inside an ONNX file"),
-            "inspect": (inspect_command, "tell what an ONNX file, an engine or a card is")}
+            "inspect": (inspect_command, "tell what an ONNX file, an engine or a card is"),
+            "handoff": (handoff_command, "hand a model off to Triton or DeepStream")}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
