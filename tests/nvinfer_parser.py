@@ -53,7 +53,7 @@ def built(folder: Path) -> Parser:
     """Run `make` in a hand-off, with warnings as errors, against the stand-in for the SDK's header."""
     _run("make", "-C", folder, f"INCLUDES=-I{HERE}", f"CXXFLAGS={STRICT}")
     harness = folder / "harness.so"
-    _run("g++", "-std=c++14", *STRICT.split(), "-fPIC", "-shared", f"-I{HERE}", HERE / "harness.cpp", "-o", harness)
+    _run("g++", "-std=c++17", *STRICT.split(), "-fPIC", "-shared", f"-I{HERE}", HERE / "harness.cpp", "-o", harness)
     return Parser(ctypes.CDLL(str(folder / "libnvdsparse_minehat.so")), ctypes.CDLL(str(harness)))
 
 

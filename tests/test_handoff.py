@@ -411,13 +411,18 @@ def test_an_engine_says_what_it_is_bound_to(rtx_engine, tmp_path):
     told = {key: value.string_value for key, value in config.parameters.items()}
     assert (told["minehat.gpu"], told["minehat.tensorrt"]) == ("NVIDIA L4", "10.13.0.35")
     assert told["minehat.compute_capabilities"] == "8.9"
-    assert [list(one.dims) in ([CELLS, last], [-1, last])
-            for one, last in zip(config.output, (4, 2), strict=True)] == [True, True]
+    assert [list(one.dims) for one in config.output] == [[CELLS, 4], [CELLS, 2]]
     infer = groups_of(tmp_path / "ds" / "config_infer_primary_minehat.txt")["property"]
     assert (tmp_path / "ds" / infer["model-engine-file"]).read_bytes() == path.read_bytes()
     assert "onnx-file" not in infer
     for readme in (folder / "README.md", tmp_path / "ds" / "README.md"):
         assert "bound to TensorRT 10.13.0.35 and to NVIDIA L4 of compute capability 8.9" in readme.read_text()
+
+
+@x86_linux
+def test_sides_that_nobody_tells_are_left_open(rtx_engine, tmp_path):
+    assert handed("triton", as_if_by_tensorrt(rtx_engine, tmp_path, layers=()), tmp_path / "repo") == 0
+    assert [list(one.dims) for one in config_of(tmp_path / "repo" / "bright").output] == [[-1, 4], [-1, 2]]
 
 
 @x86_linux
@@ -457,7 +462,7 @@ def test_what_is_not_ours_is_left_alone(tmp_path, capsys, server):
     assert handed(server, tmp_path / "bright.onnx", out) == 0
     assert (mine / "notes.txt").read_text() == "mine"
     (mine / "labels.txt").write_text("changed")
-    assert re.search(r"labels\.txt was changed since.*rm '", refused(capsys, server, tmp_path / "bright.onnx", out))
+    assert re.search(r"labels\.txt was changed since.*`rm ", refused(capsys, server, tmp_path / "bright.onnx", out))
     (mine / "labels.txt").unlink()
     assert handed(server, tmp_path / "bright.onnx", out) == 0
     assert (mine / "labels.txt").read_text() == "helmet\nhead\n"

@@ -157,4 +157,5 @@ BLACK = ("It costs little: helmet-nano (INT8, 416x416) lost 0.1 points of mAP50 
 _FORMS = {
     "raw": "nvinfer suppresses (`cluster-mode=2`): per class, greedy, as minehat does.",
     "suppressed": "Suppression is inside the network (`cluster-mode=4`). Its outputs hold int64 and bool, which\n"
-                  "nvinfer takes from DeepStream 9 on."}
+                  "nvinfer takes from DeepStream 9 on. In the rare picture where it did not converge, boxes that\n"
+                  "overlap are left; `cluster-mode=2` with the card's IoU as `nms-iou-threshold` settles those too."}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -61,7 +62,7 @@ def _refuse_other(folder: Path, before: Mapping[str, list[str]], files: Mapping[
     for name, digests in before.items():
         if (folder / name).is_file() and sha256_of(folder / name) not in digests:
             raise MineHatError(f"{folder / name} was changed since it was handed off. Keep it under another name, or "
-                               f"have it written anew: `rm '{folder / name}'`.")
+                               f"have it written anew: `rm {shlex.quote(str(folder / name))}`.")
 
 
 def _note(folder: Path, kind: str, files: Mapping[str, list[str]]) -> None:

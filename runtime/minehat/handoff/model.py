@@ -9,13 +9,13 @@ from ..backends import ENGINES
 from ..card import ModelCard, read_card
 from ..engine.card import EngineCard, read_engine_card
 from ..engine.check import check_whole
+from ..engine.network import INPUT
 from ..engine.options import USUAL_BATCH
 from ..engine.tensors import tensor_from_text
 from ..errors import MineHatError
 from ..files import sha256_of
 from ..onnx_reader import Value, read_onnx
 
-INPUT = "images"
 FREE = -1
 
 
