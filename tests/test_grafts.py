@@ -13,6 +13,7 @@ from bright_onnx import bright_onnx
 from minebench.accuracy import see
 from minecalib.forms.fp16 import to_fp16
 from minecalib.graph import Wiring
+from minecalib.parent import open_parent
 from minehat import MineHatError, read_card
 from minehat.answers import check_answer, found_in
 from minehat.card import KEY, OUTPUTS, ModelCard
@@ -26,18 +27,18 @@ from tiny import noise_frames, tiny_onnx
 
 CLASSES = ("helmet", "head", "visor")
 INT8 = Path(__file__).parents[1] / "models/helmet-nano/helmet-nano.int8.onnx"
+RTX = pytest.mark.skipif((platform.system(), platform.machine()) != ("Linux", "x86_64"),
+                         reason="TensorRT-RTX builds ahead of time on x86-64 Linux only")
 OPENVINO = importlib.util.find_spec("openvino") is not None
 
 
-def bare(rows, classes=2, opset=19, kind=TensorProto.FLOAT, names=("given_boxes", "given_scores"), given_rows=None):
+def bare(rows, classes=2, opset=19, kind=TensorProto.FLOAT, batch="batch"):
     """A network that answers with what it is given."""
-    inputs = [(names[0], [rows, 4]), (names[1], [rows, classes])]
-    outputs = [("boxes", [given_rows or rows, 4]), ("scores", [given_rows or rows, classes])]
-    made = [[helper.make_tensor_value_info(name, kind, ["batch", *sides]) for name, sides in side]
-            for side in (inputs, outputs)]
-    nodes = [helper.make_node("Identity", [given], [name], name=name)
-             for given, name in zip(names, ("boxes", "scores"), strict=True)]
-    return helper.make_model(helper.make_graph(nodes, "bare", *made), ir_version=9,
+    sides = {"boxes": [batch, rows, 4], "scores": [batch, rows, classes]}
+    nodes = [helper.make_node("Identity", [f"given_{name}"], [name], name=name) for name in sides]
+    given, made = ([helper.make_tensor_value_info(prefix + name, kind, shape) for name, shape in sides.items()]
+                   for prefix in ("given_", ""))
+    return helper.make_model(helper.make_graph(nodes, "bare", given, made), ir_version=9,
                              opset_imports=[helper.make_opsetid("", opset)])
 
 
@@ -236,6 +237,16 @@ def test_the_file_carries_a_card_that_fits_it(nms):
     assert with_suppression(bare(4000), card_for(), nms)[1].candidates == 300
 
 
+@pytest.mark.parametrize("batch", [None, 2, "n"])
+def test_the_batch_stays_as_open_or_fixed_as_it_was(batch):
+    model, _ = with_suppression(bare(40, batch=batch), card_for(), "graph", 25)
+    onnx.checker.check_model(model, full_check=True)
+    sides = [value.type.tensor_type.shape.dim[0] for value in (*model.graph.input, *model.graph.output)]
+    assert {(side.dim_param, side.dim_value) for side in sides} == {
+        (batch, 0) if batch == "n" else ("", batch or 0)}
+    assert all(side.HasField("dim_value") == (batch == 2) for side in sides)
+
+
 def test_tensors_that_bear_the_names_of_new_outputs_are_set_aside():
     model = bare(10)
     model.graph.node[1].output[0] = "count"
@@ -344,7 +355,7 @@ def test_a_higher_threshold_may_be_asked_for_and_a_lower_one_or_another_overlap_
 
 
 def test_scoring_wants_low_scores_and_refuses_a_graph_that_has_none(real, tmp_path):
-    with pytest.raises(MineHatError, match=r"scores from 0\.001 were asked for"):
+    with pytest.raises(MineHatError, match=r"scores from 0\.001 on are wanted"):
         see([real / "graph.onnx"], tmp_path, "val")
 
 
@@ -367,6 +378,19 @@ def test_an_answer_that_is_not_finite_is_refused_in_every_form(tmp_path):
             assert graft(bright_onnx(tmp_path / "nan.onnx", spoiled=spoiled), model, "--nms", nms) == 0
             with minehat.open(model) as detector, pytest.raises(MineHatError, match="not finite"):
                 detector(np.zeros((50, 50, 3), np.uint8))
+
+
+def test_the_plugin_is_refused_where_only_full_tensorrt_has_it(real):
+    assert graft(real / "tiny.onnx", real / "plugin.onnx", "--nms", "plugin") == 0
+    for backend in ("ort", *(["openvino"] if OPENVINO else [])):
+        with pytest.raises(MineHatError, match="full TensorRT has and"):
+            minehat.open(real / "plugin.onnx", backend=backend)
+
+
+def test_what_has_suppression_inside_is_not_quantized(real):
+    for nms in ("topk", "graph"):
+        with pytest.raises(MineHatError, match="which comes last"):
+            open_parent(real / f"{nms}.onnx")
 
 
 def test_a_card_that_does_not_fit_the_file_is_refused(real):
@@ -408,8 +432,7 @@ def halves(tmp_path_factory):
     return path
 
 
-@pytest.mark.skipif((platform.system(), platform.machine()) != ("Linux", "x86_64"),
-                    reason="TensorRT-RTX builds ahead of time on x86-64 Linux only")
+@RTX
 @pytest.mark.parametrize("sm", [(86, 89, 120), (75,)])
 def test_int8_with_fp16_and_suppression_inside_builds_for_any_batch(halves, tmp_path, sm):
     """On sm_75 as well, for which there is no product of matrices in FP32. Convolutions run as they did."""
@@ -421,6 +444,13 @@ def test_int8_with_fp16_and_suppression_inside_builds_for_any_batch(halves, tmp_
         assert cards[nms].precisions == cards["none"].precisions
     wanted = "fp16" if sm == (75,) else "int8"  # ahead of time there is no INT8 for it
     assert max(cards["graph"].precisions, key=cards["graph"].precisions.get).startswith(wanted)
+
+
+@RTX
+def test_rtx_refuses_the_plugin_before_it_parses(halves, tmp_path):
+    with pytest.raises(MineHatError, match=r"full TensorRT has and TensorRT-RTX [0-9.]* has not"):
+        engine_from_onnx(halves, tmp_path / "x.engine", BuildOptions(target="rtx", nms="plugin"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_graft_itself_stays_in_float32(halves):

@@ -64,6 +64,9 @@ def open_parent(path: Path, card: Path | None = None) -> Parent:
 
 def _check_contract(path: Path, model: ModelProto, card: ModelCard) -> None:
     """Raise MineHatError unless input and outputs are as the card and the graph's contract say."""
+    if card.suppression != "none":
+        raise MineHatError(f"{path} has suppression inside ({card.suppression}), which comes last. Give the model that "
+                           "it was made from.")
     names = {value.name for value in model.graph.output}
     if names != {"boxes", "scores"}:
         raise MineHatError(f"{path} gives {', '.join(sorted(names))}; wanted boxes and scores, decoded inside "

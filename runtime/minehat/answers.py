@@ -44,13 +44,20 @@ def check_asked(card: ModelCard, path: Path, conf: float, iou: float) -> None:
     """Raise MineHatError where thresholds are asked for that the graph has not been made for."""
     if card.suppression in OPEN:
         return
-    other = "or take the model that it was made from, without suppression."
     if conf < card.conf:
         raise MineHatError(f"{path} suppresses inside, and boxes under {card.conf:g} never leave it; scores from "
-                           f"{conf:g} were asked for. Give --conf {card.conf:g} or more, {other}")
+                           f"{conf:g} on are wanted. Take the model that it was made from, or one made with --nms topk "
+                           f"(to detect, --conf {card.conf:g} or more will do).")
     if iou != card.iou:
-        raise MineHatError(f"{path} suppresses inside, at an overlap of {card.iou:g}; {iou:g} was asked for. Leave "
-                           f"--iou away, {other}")
+        raise MineHatError(f"{path} suppresses inside, at an overlap of {card.iou:g}; {iou:g} is wanted. Leave --iou "
+                           "away, or take the model that it was made from.")
+
+
+def check_no_plugin(card: ModelCard, path: Path, library: str) -> None:
+    """Raise MineHatError where the model wants a plugin of TensorRT, which `library` has not."""
+    if card.suppression == "plugin":
+        raise MineHatError(f"{path} suppresses by EfficientNMS_TRT (--nms plugin), a plugin that full TensorRT has and "
+                           f"{library} has not. Take the model that it was made from, plain or with --nms graph.")
 
 
 def found_in(answer: Sequence[Array], card: ModelCard, conf: float, iou: float) -> Detections:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..answers import check_answer
+from ..answers import check_answer, check_no_plugin
 from ..card import ModelCard
 from ..errors import MineHatError, missing
 from .ort import cores
@@ -34,6 +34,7 @@ class OpenVinoBackend:
     def __init__(self, path: Path, card: ModelCard, threads: int | None = None, rest: str = "f32") -> None:
         openvino = _load_openvino()
         self._path, self._card = path, card
+        check_no_plugin(card, path, "OpenVINO")
         self._settings = {"INFERENCE_NUM_THREADS": threads or cores(), "NUM_STREAMS": 1,
                           "INFERENCE_PRECISION_HINT": rest}
         try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ..answers import OPEN, check_answer
+from ..answers import OPEN, check_answer, check_no_plugin
 from ..card import ModelCard
 from ..errors import MineHatError, missing
 
@@ -22,6 +22,7 @@ class OrtBackend:
 
     def __init__(self, path: Path, card: ModelCard, threads: int | None = None) -> None:
         self._path, self._card = path, card
+        check_no_plugin(card, path, "ONNX Runtime")
         self._session = _session(path, threads or cores(), card.precision)
         self._input = _checked_input(self._session, path, card)
         self._outputs = _checked_outputs(self._session, path, card)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..answers import check_no_plugin
 from ..card import ModelCard
 from ..errors import MineHatError
 from ..files import ready_file, written_whole
@@ -56,6 +57,8 @@ def engine_from_onnx(onnx: str | Path, out: str | Path | None = None,
     onnx, options = Path(onnx), options or BuildOptions()
     source = source_of(onnx, card, options)
     library = builder_library(options.target)
+    if library.flavour == "rtx":
+        check_no_plugin(source.card, onnx, library.title)
     if options.dla is not None:
         source = prepared(source, library)
     path = _engine_path(onnx, out, library)

@@ -67,7 +67,8 @@ def _earlier(write: Writer, best: BestRows) -> str:
     Not every runtime's TopK settles ties.
     """
     mine, other = write.widened(best.ranks, 2), write.widened(best.ranks, 1)
-    before = write("Less", write.widened(best.rows, 1), write.widened(best.rows, 2))
+    rows = write.cast(best.rows, "FLOAT")
+    before = write("Less", write.widened(rows, 1), write.widened(rows, 2))
     tied = write("And", write("Equal", other, mine), before)
     name: str = write("Or", write("Greater", other, mine), tied)
     return name

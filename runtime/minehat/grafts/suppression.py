@@ -16,6 +16,7 @@ USUAL_CANDIDATES = 300
 MOST_CANDIDATES = 3839  # TensorRT's TopK ends there
 LEAST_OPSET = 13
 PREFIX = "suppression"
+PURPOSE = "graft suppression onto a network"
 
 
 def with_suppression(model: Any, card: ModelCard, nms: str,
@@ -35,32 +36,36 @@ def with_suppression(model: Any, card: ModelCard, nms: str,
     wanted = USUAL_CANDIDATES if candidates is None else candidates
     if not 1 <= wanted <= MOST_CANDIDATES:
         raise MineHatError(f"--candidates must lie in 1..{MOST_CANDIDATES}, found {wanted}.")
-    grown = load_onnx("graft suppression onto a network").ModelProto()
-    grown.CopyFrom(model)
-    rows = _check(grown, card)
+    rows = _check(model, card)
     most = min(wanted, rows)
-    # A network may call its outputs, or anything else, what ours have to be called.
-    boxes, scores = _set_aside(grown.graph, OUTPUTS[nms], card.outputs)
-    write = Writer(grown, PREFIX)
-    if nms == "plugin":
-        suppressed_by_plugin(write, boxes, scores, card, most)
-        grown.opset_import.add(domain=DOMAIN, version=1)
-    else:
-        best = best_rows(write, boxes, scores, most, len(card.classes))
-        if nms == "graph":
-            suppressed_inside(write, best, card, most, all_are_in=most == rows)
-        else:
-            write.node("Identity", (best.boxes,), ["boxes"])
-            write.node("Identity", (best.scores,), ["scores"])
+    grown = load_onnx(PURPOSE).ModelProto()
+    grown.CopyFrom(model)
+    _grow(grown, card, nms, most, rows)
     child = card.with_(suppression=nms, outputs=OUTPUTS[nms], candidates=most if most < rows else 0)
     _set_outputs(grown, nms, most, len(card.classes))
     _set_card(grown, child)
     return grown, child
 
 
+def _grow(model: Any, card: ModelCard, nms: str, most: int, rows: int) -> None:
+    """Write the nodes of `nms`, with `most` of `rows` boxes going in."""
+    boxes, scores = _set_aside(model.graph, OUTPUTS[nms], card.outputs)
+    write = Writer(model, PREFIX)
+    if nms == "plugin":
+        suppressed_by_plugin(write, boxes, scores, card, most)
+        model.opset_import.add(domain=DOMAIN, version=1)
+        return
+    best = best_rows(write, boxes, scores, most, len(card.classes))
+    if nms == "graph":
+        suppressed_inside(write, best, card, most, all_are_in=most == rows)
+    else:
+        write.node("Identity", (best.boxes,), ["boxes"])
+        write.node("Identity", (best.scores,), ["scores"])
+
+
 def _check(model: Any, card: ModelCard) -> int:
     """How many boxes a picture the network gives. Raises MineHatError where nothing can be grafted onto it."""
-    onnx = load_onnx("graft suppression onto a network")
+    onnx = load_onnx(PURPOSE)
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if opset < LEAST_OPSET:
         raise MineHatError(f"{card.name} has opset {opset}; suppression inside wants {LEAST_OPSET} or later. Export it "
@@ -87,7 +92,7 @@ def _check(model: Any, card: ModelCard) -> int:
 
 
 def _set_aside(graph: Any, taken: tuple[str, ...], outputs: tuple[str, ...]) -> list[str]:
-    """Rename every tensor that bears a name in `taken`; what the `outputs` are called then."""
+    """Rename every tensor that bears a name in `taken`, which ours need; what the `outputs` are called then."""
     new = {name: f"{PREFIX}/all_{name}" for name in taken}
     for node in graph.node:
         for names in (node.input, node.output):
@@ -99,9 +104,9 @@ def _set_aside(graph: Any, taken: tuple[str, ...], outputs: tuple[str, ...]) -> 
 
 
 def _set_outputs(model: Any, nms: str, most: int, classes: int) -> None:
-    onnx = load_onnx("graft suppression onto a network")
+    onnx = load_onnx(PURPOSE)
     kinds, batch = onnx.TensorProto, model.graph.input[0].type.tensor_type.shape.dim[0]
-    n = batch.dim_param or batch.dim_value
+    n = batch.dim_param or batch.dim_value or None
     shapes = {"boxes": (kinds.FLOAT, [n, most, 4]),
               "scores": (kinds.FLOAT, [n, most, classes] if nms == "topk" else [n, most]),
               "labels": (kinds.INT64, [n, most]), "count": (kinds.INT64, [n]), "converged": (kinds.BOOL, [n])}
@@ -111,4 +116,4 @@ def _set_outputs(model: Any, nms: str, most: int, classes: int) -> None:
 
 def _set_card(model: Any, card: ModelCard) -> None:
     kept = {entry.key: entry.value for entry in model.metadata_props} | {KEY: card.to_json()}
-    load_onnx("write into a model's card").helper.set_model_props(model, kept)
+    load_onnx(PURPOSE).helper.set_model_props(model, kept)
