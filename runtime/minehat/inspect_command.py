@@ -31,7 +31,7 @@ _MOST_NAME = 60  # characters of a layer's name in the table; --json holds all
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what `minehat inspect` takes."""
     parser.add_argument("file", metavar="FILE", help="an .onnx file, an .engine or a card (.json)")
-    parser.add_argument("--layers", action="store_true", help="every layer of an engine, every convolution of an ONNX")
+    parser.add_argument("--layers", action="store_true", help="every layer of an engine, every node of an ONNX file")
     parser.add_argument("--json", metavar="FILE", help="write all that was found into this .json file; - for stdout")
 
 
@@ -77,10 +77,19 @@ def _kind(path: Path) -> str:
 def _tell_onnx(facts: OnnxFacts, layers: bool) -> dict[str, Any]:
     say(onnx_text(facts))
     if layers:
-        print_table(("convolution", "runs in", "weights", "M multiply-adds"),
-                    [(conv.name, conv.runs_in, "x".join(map(str, conv.weights)) or "-",
-                      "-" if conv.macs is None else f"{conv.macs / 1e6:.1f}") for conv in facts.convolutions])
+        print_table(("node", "operator", "runs in", "weights", "M multiply-adds"), _node_rows(facts))
     return plain_onnx(facts)
+
+
+def _node_rows(facts: OnnxFacts) -> list[tuple[str, ...]]:
+    convolutions = {conv.output: conv for conv in facts.convolutions}
+    rows: list[tuple[str, ...]] = []
+    for node in facts.file.nodes:
+        conv = convolutions.get(node.outputs[0]) if node.outputs else None
+        told = (conv.runs_in, "x".join(map(str, conv.weights)) or "-",
+                "-" if conv.macs is None else f"{conv.macs / 1e6:.1f}") if conv else ("-", "-", "-")
+        rows.append((node.name[:_MOST_NAME], node.op, *told))
+    return rows
 
 
 def _tell_engine(facts: EngineFacts, layers: bool) -> dict[str, Any]:

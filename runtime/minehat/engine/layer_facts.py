@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from .layers import MADE_UP, Layer
 from .tensors import Tensor
 
+_COUNTING = ("int32", "int64", "bool")  # indices and masks beside the numbers, that no cast is about
 _MOVES = {"Cast", "Copy", "Move", "Resh", "Tran"}  # of Myelin's words, those that compute nothing
 
 
@@ -25,8 +26,7 @@ class Memory:
 
 def casts(layers: Sequence[Layer]) -> list[Layer]:
     """Layers other than convolutions that read one data type and write another."""
-    return [layer for layer in layers if not layer.convolves and layer.inputs and layer.outputs
-            and _types(layer.reads) != _types(layer.writes)]
+    return [layer for layer in layers if not layer.convolves and _differ(_types(layer.reads), _types(layer.writes))]
 
 
 def reformats(layers: Sequence[Layer]) -> list[Layer]:
@@ -45,7 +45,7 @@ def memory(layers: Sequence[Layer], batch: int) -> Memory:
     for layer in layers:
         weights.update(layer.weights)
     read, written = _tensors(layers)
-    between = {name: tensor for name, tensor in written.items() if name in read}
+    between = {name: tensor for name, tensor in written.items() if name in read or tensor.is_inner}
     largest = max(between.values(), key=lambda tensor: tensor.size(batch), default=None)
     inputs, outputs = ends(layers)
     return Memory(dict(weights.most_common()), sum(tensor.size(batch) for tensor in (*inputs, *outputs)),
@@ -53,14 +53,18 @@ def memory(layers: Sequence[Layer], batch: int) -> Memory:
 
 
 def ends(layers: Sequence[Layer]) -> tuple[list[Tensor], list[Tensor]]:
-    """The tensors that come from outside, and those that no other layer reads: the engine's inputs and outputs."""
+    """The engine's inputs and outputs: tensors that no layer writes, and named ones that none reads."""
     read, written = _tensors(layers)
     return ([tensor for name, tensor in read.items() if name not in written],
-            [tensor for name, tensor in written.items() if name not in read])
+            [tensor for name, tensor in written.items() if name not in read and not tensor.is_inner])
 
 
 def _types(tensors: Sequence[Tensor]) -> set[str]:
-    return {tensor.dtype for tensor in tensors}
+    return {tensor.dtype for tensor in tensors if tensor.dtype not in _COUNTING}
+
+
+def _differ(read: set[str], written: set[str]) -> bool:
+    return bool(read and written) and read != written
 
 
 def _only_moves(name: str) -> bool:
@@ -81,5 +85,5 @@ def _most_at_once(layers: Sequence[Layer], between: Mapping[str, Tensor], batch:
     for row, layer in enumerate(layers):
         alive |= {tensor.name: tensor.size(batch) for tensor in layer.writes if tensor.name in between}
         most = max(most, sum(alive.values()))
-        alive = {name: size for name, size in alive.items() if last[name] > row}
+        alive = {name: size for name, size in alive.items() if last.get(name, 0) > row}
     return most

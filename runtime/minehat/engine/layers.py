@@ -98,7 +98,7 @@ def origins_in(metadata: str) -> tuple[str, ...]:
 
 
 class Names:
-    """Short names for the tensors of one table: t1, t2, ... for what Myelin named; and the constants met so far."""
+    """Short names for the tensors of one table: #1, #2, ... for what Myelin named; and the constants met so far."""
 
     def __init__(self) -> None:
         self._short: dict[str, str] = {}
@@ -107,7 +107,7 @@ class Names:
     def short(self, name: str) -> str:
         if not name.startswith(MADE_UP) and not re.search(r"_myl\d+$", name):
             return name
-        return self._short.setdefault(name, f"t{len(self._short) + 1}")
+        return self._short.setdefault(name, f"#{len(self._short) + 1}")
 
     def is_new(self, constant: str) -> bool:
         """Whether this is the first time that a constant of this name is met."""

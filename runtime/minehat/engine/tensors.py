@@ -16,17 +16,22 @@ _WIDE = {"two": 2, "four": 4, "sixteen": 16, "thirty-two": 32}
 
 @dataclass(frozen=True)
 class Tensor:
-    """What a kernel reads or writes. A card keeps it as text: "int8 hwc Nx8x416x416 t17"."""
+    """What a kernel reads or writes. A card keeps it as text: "int8 hwc Nx8x416x416 #17"."""
 
     dtype: str  # one of BITS, or "unknown"
     layout: str  # linear, hwc, hwc8, chw4, chw32, ...; "-" where it was not told
     shape: tuple[int, ...]  # -1 for the batch
-    name: str
+    name: str  # "#17" where the library made one up
 
     @property
     def text(self) -> str:
         sides = "x".join("N" if side == -1 else str(side) for side in self.shape) or "scalar"
         return f"{self.dtype} {self.layout} {sides} {self.name}"
+
+    @property
+    def is_inner(self) -> bool:
+        """Whether its name is made up, so that it is no input or output of the engine."""
+        return self.name.startswith("#")
 
     def size(self, batch: int) -> int:
         """Bytes that its values take at this batch; what a layout pads is not counted."""

@@ -18,6 +18,7 @@ class FileConvolution:
     """One convolution of an ONNX file."""
 
     name: str
+    output: str  # the tensor that it writes
     runs_in: str  # data type of its input: "fp32", "fp16", "int8"; "uint8" in the CPU's form
     weights: tuple[int, ...]  # outputs, inputs a group, height, width; () where they are no constant
     macs: int | None  # multiply-adds a picture; None where the size of its map is not known
@@ -44,7 +45,8 @@ def _convolution(node: Node, file: OnnxFile, size: Size | None) -> FileConvoluti
     weights = constant_behind(node.inputs[row], file)
     shape = weights.shape if weights else ()
     macs = math.prod(shape) * math.prod(size) if shape and size else None
-    return FileConvolution(node.name, _runs_in(node, file, row), shape, macs, before_pair(node.inputs[0], file))
+    return FileConvolution(node.name, node.outputs[0], _runs_in(node, file, row), shape, macs,
+                           before_pair(node.inputs[0], file))
 
 
 def _runs_in(node: Node, file: OnnxFile, row: int) -> str:

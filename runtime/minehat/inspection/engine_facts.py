@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ..engine.card import EngineCard, engine_card_from_json, read_engine_card
 from ..engine.check import check_engine
-from ..engine.layer_facts import Memory, memory
+from ..engine.layer_facts import Memory, ends, memory
 from ..engine.layers import Layer
+from ..engine.tensors import Tensor
 from ..errors import MineHatError
 from ..files import sha256_of
 from .inspector import Inspected, inspected
@@ -29,6 +30,13 @@ class EngineFacts:
     def layers(self) -> tuple[Layer, ...]:
         """As TensorRT tells them here, or as the card does."""
         return self.seen.layers if self.seen and self.seen.layers else self.card.layers
+
+    @property
+    def ends(self) -> tuple[list[Tensor], list[Tensor]]:
+        """Inputs and outputs, those in the card's order."""
+        inputs, outputs = ends(self.layers)
+        wanted = self.card.model.outputs
+        return inputs, sorted(outputs, key=lambda tensor: (*wanted, tensor.name).index(tensor.name))
 
 
 def engine_facts(path: str | Path) -> EngineFacts:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from ..engine.layer_facts import Memory, casts, ends, fused, reformats
+from ..engine.dla import told_of_dla
+from ..engine.layer_facts import Memory, casts, fused, reformats
 from ..engine.layers import counted
 from .engine_facts import EngineFacts
 from .texts import WIDTH, bars, block, calibration_lines, card_lines, mb, strip, wrapped
@@ -14,25 +15,32 @@ _MOST_NAMED, _MOST_FUSED = 5, 3
 
 def engine_text(facts: EngineFacts) -> str:
     """One screen on an engine."""
-    card, layers = facts.card, facts.layers
-    inputs, outputs = ends(layers)
+    card = facts.card
+    inputs, outputs = facts.ends
     least, best, most = card.batch
     return "\n".join([
         f"{facts.path}  {mb(card.engine_bytes)}, {facts.fault or 'whole, the one of its card'}",
         *block("built", [f"in {card.build_seconds:.1f} s with {card.library_title} from {card.onnx}", card.rebuild]),
         *block("runs on", [_aim(facts), f"batch {least}..{most}, best at {best}"]),
+        *(block("DLA", told_of_dla(card.dla)) if card.dla else []),
         *card_lines(card.model),
         *block("inputs", [tensor.text for tensor in inputs]),
         *block("outputs", [tensor.text for tensor in outputs]),
         *block("convolutions", [*bars(card.precisions), *strip(conv.runs_in for conv in card.convolutions)]),
-        *block("all layers", bars(counted(layer.precision for layer in layers))),
-        *block("casts", wrapped(_counts(counted(layer.precision for layer in casts(layers))))),
-        *block("reformats", _named([layer.name for layer in reformats(layers)])),
-        *block("fusions", _fusions(facts)),
-        *block("memory", _memory(facts.memory, best)),
+        *(_layers(facts) if facts.layers else block("all layers", ["not shown by the builder's log"])),
         *block("calibration", calibration_lines(card.calibration)),
         *block("on this GPU", _seen(facts)),
         *(f"note: the builder warned: {' '.join(warning.split())[:160]}" for warning in card.warnings)])
+
+
+def _layers(facts: EngineFacts) -> list[str]:
+    layers = facts.layers
+    changed = counted(layer.precision for layer in casts(layers))
+    return [*block("all layers", bars(counted(layer.precision for layer in layers))),
+            *block("casts", wrapped([f"{count} {name}" for name, count in changed.items()])),
+            *block("reformats", _named([layer.name for layer in reformats(layers)])),
+            *block("fusions", _fusions(facts)),
+            *block("memory", _memory(facts.memory, facts.card.batch[1]))]
 
 
 def _aim(facts: EngineFacts) -> str:
@@ -71,7 +79,3 @@ def _seen(facts: EngineFacts) -> list[str]:
 def _named(names: Sequence[str]) -> list[str]:
     more = [f"and {len(names) - _MOST_NAMED} more (--layers)"] if len(names) > _MOST_NAMED else []
     return [f"{len(names)}:", *names[:_MOST_NAMED], *more] if names else []
-
-
-def _counts(counts: Mapping[str, int]) -> list[str]:
-    return [f"{count} {name}" for name, count in counts.items()]

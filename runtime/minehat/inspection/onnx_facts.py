@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..card import KEY, ModelCard, card_from_json
 from ..errors import MineHatError
-from ..onnx_reader import OnnxFile, Value, read_onnx
+from ..files import sha256_of
+from ..onnx_reader import OnnxFile, read_onnx
 from .convolutions import FileConvolution, convolutions_of
 from .sizes import Size
 
@@ -26,20 +26,50 @@ class OnnxFacts:
 
     path: Path
     size_bytes: int
-    producer: str
-    opsets: Mapping[str, int]  # by domain, "" for ONNX's own
+    sha256: str
+    file: OnnxFile
     card: ModelCard | None
     no_card: str  # why there is none, and what to do; "" where there is one
-    inputs: tuple[Value, ...]
-    outputs: tuple[Value, ...]
-    operators: Mapping[str, int]  # how many nodes of each, the most frequent first
     input_size: Size | None  # height and width that multiply-adds are counted at; None where they are open
     convolutions: tuple[FileConvolution, ...]
-    lifted: tuple[str, ...]  # tensors that the gate left without Q/DQ
-    constants: Mapping[str, tuple[int, int]]  # by data type: values and bytes
-    parameters: int  # values that it computes with: weights, biases, anchors; no scales, zero points, shapes
-    outside: tuple[str, ...]  # files beside this one that hold weights
-    calibration: Mapping[str, Any]  # {} where the file tells none
+
+    @property
+    def operators(self) -> dict[str, int]:
+        """How many nodes of each, the most frequent first."""
+        return dict(Counter(node.op for node in self.file.nodes).most_common())
+
+    @property
+    def constants(self) -> dict[str, tuple[int, int]]:
+        """By data type: values and bytes, the most bytes first."""
+        values: Counter[str] = Counter()
+        sizes: Counter[str] = Counter()
+        for constant in self.file.constants.values():
+            values[constant.dtype] += constant.count
+            sizes[constant.dtype] += constant.bytes
+        return {dtype: (values[dtype], size) for dtype, size in sizes.most_common()}
+
+    @property
+    def parameters(self) -> int:
+        """Values that it computes with: weights, biases, anchors; no scales, zero points, shapes."""
+        grids = {name for node in self.file.nodes if node.op in _PAIRS for name in node.inputs[1:]}
+        return sum(constant.count for name, constant in self.file.constants.items()
+                   if name not in grids and constant.dtype not in _NO_WEIGHTS)
+
+    @property
+    def outside(self) -> tuple[str, ...]:
+        """Files beside this one that hold weights."""
+        return tuple(dict.fromkeys(constant.outside for constant in self.file.constants.values() if constant.outside))
+
+    @property
+    def lifted(self) -> tuple[str, ...]:
+        """Tensors that the gate left without Q/DQ."""
+        named = _plain(self.file, PLACEMENT_KEY).get("lifted", ())
+        return tuple(map(str, named)) if isinstance(named, list) else ()
+
+    @property
+    def calibration(self) -> dict[str, Any]:
+        """How INT8 ranges were found; {} where the file does not tell."""
+        return _plain(self.file, CALIBRATION_KEY)
 
 
 def onnx_facts(path: str | Path) -> OnnxFacts:
@@ -51,20 +81,15 @@ def onnx_facts(path: str | Path) -> OnnxFacts:
     try:
         convolutions = tuple(convolutions_of(file, size))
     except (IndexError, ArithmeticError, ValueError) as exc:
-        raise MineHatError(f"{path}: a node of its graph lacks an input, or has numbers that make no sense: the file is "
-                           "damaged. Copy it or export it again.") from exc
-    return OnnxFacts(
-        path, path.stat().st_size, file.producer, file.opsets, card, no_card, file.inputs, file.outputs,
-        dict(Counter(node.op for node in file.nodes).most_common()), size, convolutions,
-        _lifted(file), _constants(file), _parameters(file),
-        tuple(dict.fromkeys(constant.outside for constant in file.constants.values() if constant.outside)),
-        _plain(file, CALIBRATION_KEY))
+        raise MineHatError(f"{path}: a node of its graph lacks an input, or has numbers that make no sense: the file "
+                           "is damaged. Copy it or export it again.") from exc
+    return OnnxFacts(path, path.stat().st_size, sha256_of(path), file, card, no_card, size, convolutions)
 
 
 def _card(path: Path, file: OnnxFile) -> tuple[ModelCard | None, str]:
     if KEY not in file.metadata:
-        return None, (f"this file carries none. Where it is another's detector: `minehat adapt {path}`; or give one by "
-                      "hand with --card")
+        return None, (f"this file carries none. Where it is another's detector: `minehat adapt {path} -o OUT.onnx`; or "
+                      "give one by hand with --card")
     try:
         return card_from_json(file.metadata[KEY], str(path)), ""
     except MineHatError as exc:
@@ -77,11 +102,6 @@ def _own_size(file: OnnxFile) -> Size | None:
     return (sides[0], sides[1]) if len(shape) == 4 and len(sides) == 2 else None
 
 
-def _lifted(file: OnnxFile) -> tuple[str, ...]:
-    named = _plain(file, PLACEMENT_KEY).get("lifted", ())
-    return tuple(map(str, named)) if isinstance(named, list) else ()
-
-
 def _plain(file: OnnxFile, key: str) -> dict[str, Any]:
     """The JSON object under a key of the metadata; {} where there is none, {"set": text} for another's."""
     text = file.metadata.get(key, "{}")
@@ -90,18 +110,3 @@ def _plain(file: OnnxFile, key: str) -> dict[str, Any]:
     except ValueError:
         found = text
     return found if isinstance(found, dict) else {"set": found}
-
-
-def _constants(file: OnnxFile) -> dict[str, tuple[int, int]]:
-    values: Counter[str] = Counter()
-    sizes: Counter[str] = Counter()
-    for constant in file.constants.values():
-        values[constant.dtype] += constant.count
-        sizes[constant.dtype] += constant.bytes
-    return {dtype: (values[dtype], size) for dtype, size in sizes.most_common()}
-
-
-def _parameters(file: OnnxFile) -> int:
-    grids = {name for node in file.nodes if node.op in _PAIRS for name in node.inputs[1:]}
-    return sum(constant.count for name, constant in file.constants.items()
-               if name not in grids and constant.dtype not in _NO_WEIGHTS)

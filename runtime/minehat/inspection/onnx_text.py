@@ -15,13 +15,14 @@ _MOST_OPERATORS = 10
 
 def onnx_text(facts: OnnxFacts) -> str:
     """One screen on an ONNX file."""
-    opsets = ", ".join(f"{domain or 'opset'} {version}" for domain, version in facts.opsets.items())
-    producer = f", by {facts.producer}" if facts.producer else ""
+    opsets = ", ".join(f"{domain or 'opset'} {version}" for domain, version in facts.file.opsets.items())
+    producer = f", by {facts.file.producer}" if facts.file.producer else ""
     return "\n".join([
         f"{facts.path}  {mb(facts.size_bytes)}, ONNX {opsets}{producer}",
+        *block("sha256", [facts.sha256]),
         *(card_lines(facts.card) if facts.card else block("card", [facts.no_card])),
-        *block("inputs", [value.text for value in facts.inputs]),
-        *block("outputs", [value.text for value in facts.outputs]),
+        *block("inputs", [value.text for value in facts.file.inputs]),
+        *block("outputs", [value.text for value in facts.file.outputs]),
         *block("nodes", wrapped(_operators(facts.operators))),
         *_convolutions(facts),
         *block("weights", _weights(facts)),
@@ -38,7 +39,7 @@ def _convolutions(facts: OnnxFacts) -> list[str]:
         lines.append("multiply-adds are not counted: the input's size is open, and no card tells it")
     elif convolutions:
         height, width = facts.input_size
-        missing = f", {uncounted} convolutions not counted" if uncounted else ""
+        missing = f", {uncounted} of {len(convolutions)} convolutions not counted" if uncounted else ""
         lines.append(f"{sum(macs.values()) / 1e9:.2f} G multiply-adds a picture at {width}x{height}{missing}")
     if facts.lifted:
         lines += wrapped([f"lifted by the gate, no Q/DQ on: {facts.lifted[0]}", *facts.lifted[1:]])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..card import ModelCard
-from ..engine.layer_facts import casts, ends, fused, reformats
+from ..engine.layer_facts import casts, fused, reformats
 from ..engine.layers import counted
 from .convolutions import total_macs
 from .engine_facts import EngineFacts
@@ -17,21 +17,23 @@ from .onnx_facts import OnnxFacts
 
 def plain_onnx(facts: OnnxFacts) -> dict[str, Any]:
     """Of an ONNX file; sizes in bytes, `size` as WxH, multiply-adds a picture."""
-    own = ("size_bytes", "producer", "opsets", "inputs", "outputs", "operators", "lifted", "parameters", "outside",
-           "calibration")
-    found = asdict(facts)
-    size = facts.input_size
-    return {"file": str(facts.path), "kind": "onnx", "card": _card(facts.card), "no_card": facts.no_card,
-            **{key: found[key] for key in own}, "size": f"{size[1]}x{size[0]}" if size else None,
-            "precisions": counted(conv.runs_in for conv in facts.convolutions),
-            "macs": total_macs(facts.convolutions), "convolutions": found["convolutions"],
+    own = ("size_bytes", "sha256", "no_card", "operators", "lifted", "parameters", "outside", "calibration")
+    file, size = facts.file, facts.input_size
+    return {"file": str(facts.path), "kind": "onnx", "card": _card(facts.card),
+            **{key: getattr(facts, key) for key in own}, "producer": file.producer, "opsets": file.opsets,
+            "inputs": [asdict(value) for value in file.inputs], "outputs": [asdict(value) for value in file.outputs],
+            "nodes": [{"name": node.name, "op": node.op, "inputs": node.inputs, "outputs": node.outputs}
+                      for node in file.nodes],
+            "size": f"{size[1]}x{size[0]}" if size else None,
+            "precisions": counted(conv.runs_in for conv in facts.convolutions), "macs": total_macs(facts.convolutions),
+            "convolutions": [asdict(conv) for conv in facts.convolutions],
             "constants": {dtype: {"values": count, "bytes": size} for dtype, (count, size) in facts.constants.items()}}
 
 
 def plain_engine(facts: EngineFacts) -> dict[str, Any]:
     """Of an engine; `card` holds its layers, `seen` those that TensorRT told of here, where it was asked."""
     layers = facts.layers
-    inputs, outputs = ends(layers)
+    inputs, outputs = facts.ends
     return {"file": str(facts.path), "kind": "engine", "fault": facts.fault, "card": json.loads(facts.card.to_json()),
             "inputs": [asdict(tensor) for tensor in inputs], "outputs": [asdict(tensor) for tensor in outputs],
             "precisions": facts.card.precisions, "layers": counted(layer.precision for layer in layers),

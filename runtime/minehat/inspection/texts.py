@@ -17,9 +17,9 @@ def card_text(path: object, card: ModelCard) -> str:
 
 def card_lines(card: ModelCard) -> list[str]:
     """What a model is, as its card says."""
-    where = {"none": "by the runtime", "topk": "by the runtime, of the best boxes", "graph": "inside the graph",
+    where = {"none": "by the runtime", "topk": "by the runtime", "graph": "inside the graph",
              "plugin": "inside the graph, by a plugin"}[card.suppression]
-    candidates = f" of {card.candidates} boxes at most" if card.candidates else ""
+    candidates = f", of the {card.candidates} best boxes" if card.candidates else ""
     return [*block("card", [f"{card.name}, {card.precision}, {card.size_text}, classes {', '.join(card.classes)}",
                             f"conf {card.conf:g}, iou {card.iou:g}, suppression {where}{candidates}"]),
             *(block("parent", [f"sha256 {card.parent_sha256}"]) if card.parent_sha256 else []),
