@@ -2,7 +2,7 @@
 
 Its JSON names inputs and outputs under "Bindings" in TensorRT 10 and under "I/O Tensors" in 11, and a tensor's type
 in "Format/Datatype" or in "Datatype" beside "Format".
-https://docs.nvidia.com/deeplearning/tensorrt/latest/api/migration/tensorrt-10x-to-11x-IEngineInspector.html
+https://docs.nvidia.com/deeplearning/tensorrt/11.3.0/api/migration/tensorrt-10x-to-11x-IEngineInspector.html
 """
 
 from __future__ import annotations
