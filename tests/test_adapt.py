@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from foreign_onnx import Kind, make, ultralytics
 from foreign_reading import read
 from minehat import ModelCard, read_card
 from minehat.adapters import LAYOUTS, PIXELS
+from minehat.adapters.opset import raised
 from minehat.backends.ort import OrtBackend
 from minehat.cli import main
 from minehat.engine import engine_from_onnx
@@ -234,6 +236,52 @@ def test_weights_in_a_file_of_their_own_come_inside(tmp_path):
     agree(out, kind, pictures(kind, 1), theirs)
 
 
+def test_weights_that_convolutions_share_become_their_own(tmp_path):
+    """PyTorch's exporter keeps equal ones once and hands them on through Identity; calibration wants each its own."""
+    kind = kind_of("yolov8")
+    model = make(kind)
+    convolutions = [node for node in model.graph.node if node.op_type == "Conv" and len(node.input) == 3][:2]
+    for turn in range(len(convolutions)):
+        model.graph.node.insert(0, onnx.helper.make_node("Identity", [convolutions[0].input[2]], [f"shared{turn}"]))
+    for turn, node in enumerate(convolutions):
+        node.input[2] = f"shared{turn}"
+    path, out = tmp_path / "theirs.onnx", tmp_path / "out.onnx"
+    onnx.save(model, path)
+    assert door(path, "-o", out) == 0
+    agree(out, kind, pictures(kind, 1), their_answer(path, kind, pictures(kind, 1)))
+    graph = onnx.load(str(out)).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    assert all(set(node.input[1:]) <= weights for node in graph.node if node.op_type == "Conv")
+
+
+def test_a_batch_that_is_free_by_name_only_is_fixed_at_one(tmp_path, capsys):
+    kind = kind_of("yolov5")
+    model = make(kind)
+    for tensor in model.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype == np.int64 and values[0] == 0 and len(values) > 2:  # a shape whose first side is as it comes
+            tensor.CopyFrom(onnx.numpy_helper.from_array(np.array([1, *values[1:]]), tensor.name))
+    path, out = tmp_path / "theirs.onnx", tmp_path / "out.onnx"
+    onnx.save(model, path)
+    assert door(path, "-o", out) == 0
+    assert "free by name only" in capsys.readouterr().err
+    assert onnx.load(str(out)).graph.input[0].type.tensor_type.shape.dim[0].dim_value == 1
+    agree(out, kind, pictures(kind, 1), their_answer(path, kind, pictures(kind, 1)))
+
+
+def test_an_opset_whose_conversion_answers_otherwise_is_left_alone():
+    model = make(kind_of("yolov8"))
+    kept, notes = raised(model, onnx, lambda converted: False)
+    assert kept is model and "stays at opset 17" in notes[0]
+
+
+def test_a_layout_by_force_that_nothing_speaks_for_is_told(tmp_path, capsys):
+    path, out = saved(tmp_path, kind_of("yolox")), tmp_path / "out.onnx"
+    assert door(path, "-o", out, *flags("yolox"), "--layout", "yolox-decoded") == 0
+    said = capsys.readouterr().err
+    assert "nothing in the file speaks for it" in said and "do not lie all over the square: is it that layout?" in said
+
+
 def test_the_card_names_its_parent_and_the_foreign_metadata_stay(tmp_path):
     kind = kind_of("yolov8", metadata=ultralytics(*NAMES, license="AGPL-3.0"))
     path, out = saved(tmp_path, kind), tmp_path / "out.onnx"
@@ -340,95 +388,98 @@ def test_an_adapted_file_builds(tmp_path, layout):
 # What is refused: one line, exit 2, nothing written
 
 
-def refused(folder: Path, how: str) -> tuple[Path, tuple[str, ...]]:
-    """A file, and what the door is told besides."""
-    named = ("--classes", ",".join(NAMES))
-    kinds = {
-        "segment": kind_of("segment"), "classify": kind_of("classify"), "own nms": kind_of("own nms"),
-        "segment by its metadata": kind_of("yolov8", metadata=ultralytics(*NAMES, task="segment")),
-        "pose": kind_of("yolov8", metadata=ultralytics(*NAMES, task="pose")),
-        "two layouts": kind_of("yolox-decoded"), "nameless": kind_of("yolov5", metadata={}),
-        "fewer names": kind_of("yolov8", metadata=ultralytics("hat", "no-hat")),
-        "names that are no names": kind_of("yolov8", metadata={"names": "__import__('os').getcwd()"}),
-        "names from one": kind_of("yolov8", metadata={"names": "{1: 'hat', 2: 'no-hat', 3: 'person'}"}),
-        "another's maps": kind_of("yolov3-maps", leaky=False), "other size": kind_of("yolov8"),
-        "old opset": kind_of("yolox", opset=10), "odd anchors": kind_of("yolov3-maps"),
-        "few anchors": kind_of("yolov3-maps"),
-    }
-    kind = kinds.get(how, kind_of("yolov8"))
-    told = {"two layouts": named, "another's maps": named, "other size": ("--size", "128x128"),
-            "old opset": named, "wrong layout": ("--layout", "yolov5"), "wrong form": ("--layout", "yolov10"),
-            "unknown class": ("--map", "hut=helmet"), "unknown target": ("--map", "hat=helmt"),
-            "map words": ("--map", "hat"), "nothing left": ("--map", "hat=-", "--map", "no-hat=-", "--map", "person=-"),
-            "size words": ("--size", "416"), "odd anchors": (*named, "--anchors", "10,13,16"),
-            "few anchors": (*named, "--anchors", "10,13,16,30"), "more names": ("--classes", "a,b,c,d"),
-            "no names": ("--classes", ","), "segment": named, "classify": named, "own nms": named}.get(how, ())
-    path = saved(folder, kind)
-    if how == "ours":
-        bright_onnx(path)
-    elif how == "no ONNX":
-        path.write_bytes(b"hello")
-    elif how == "absent":
-        path.unlink()
-    elif how == "weights lost":
-        onnx.save(make(kind), path, save_as_external_data=True, location="w.bin", size_threshold=0)
-        (folder / "w.bin").unlink()
-    elif how == "two inputs":
-        model = make(kind)
-        model.graph.input.append(onnx.helper.make_tensor_value_info("image_shape", onnx.TensorProto.FLOAT, [1, 2]))
-        onnx.save(model, path)
-    elif how == "quantized":
-        model = make(kind)
-        model.graph.node.append(onnx.helper.make_node("DequantizeLinear", ["q", "s"], ["unread"]))
-        onnx.save(model, path)
-    elif how == "unknown operator":
-        model = make(kind)
-        model.graph.node[0].op_type = "Elude"
-        onnx.save(model, path)
-    return path, told
+NAMED = ("--classes", ",".join(NAMES))
+V8 = kind_of("yolov8")
 
 
-@pytest.mark.parametrize(("how", "words"), [
-    ("segment", ["[1, 32, 12, 12]", "no layout here fits", "yolov8 [N, 4+C, B]"]),
-    ("classify", ["[1, 8]", "no layout here fits"]),
-    ("own nms", ["[189, 7]", "no layout here fits"]),
-    ("segment by its metadata", ["task 'segment'"]),
-    ("pose", ["task 'pose'"]),
-    ("two layouts", ["--layout yolov5 or --layout yolox-decoded"]),
-    ("another's maps", ["could be yolov3-maps", "--layout yolov3-maps"]),
-    ("nameless", ["3 classes", "--classes"]),
-    ("fewer names", ["3 classes", "2 are named: hat, no-hat"]),
-    ("more names", ["3 classes", "4 are named"]),
-    ("no names", ["names none"]),
-    ("names that are no names", ["names", "Python literal"]),
-    ("names from one", ["numbered from 0"]),
-    ("other size", ["fixed at 96x96"]),
-    ("old opset", ["opset 10", "11"]),
-    ("wrong layout", ["scores of 184 classes, and 3 are named"]),
-    ("wrong form", ["wanted one output [N, K, 6]"]),
-    ("unknown class", ["no class hut", "hat, no-hat, person"]),
-    ("unknown target", ["helmt is none of helmet, head"]),
-    ("map words", ["NAME=CLASS"]),
-    ("nothing left", ["leaves no class"]),
-    ("size words", ["WIDTHxHEIGHT"]),
-    ("odd anchors", ["pairs of width and height"]),
-    ("few anchors", ["do not share out among 3 maps"]),
-    ("ours", ["carries a model card already"]),
-    ("no ONNX", ["not an ONNX file"]),
-    ("absent", ["no such model file"]),
-    ("weights lost", ["must lie beside it"]),
-    ("two inputs", ["image_shape", "one input of pictures"]),
-    ("quantized", ["quantized already"]),
-    ("unknown operator", ["cannot be run by ONNX Runtime"]),
+def with_input(model: onnx.ModelProto) -> None:
+    model.graph.input.append(onnx.helper.make_tensor_value_info("image_shape", onnx.TensorProto.FLOAT, [1, 2]))
+
+
+def with_pair(model: onnx.ModelProto) -> None:
+    model.graph.node.append(onnx.helper.make_node("DequantizeLinear", ["q", "s"], ["unread"]))
+
+
+def eluding(model: onnx.ModelProto) -> None:
+    model.graph.node[0].op_type = "Elude"
+
+
+def times(factor: float) -> Callable[[onnx.ModelProto], None]:
+    """Of all that comes out."""
+    def harm(model: onnx.ModelProto) -> None:
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(factor), "factor"))
+        model.graph.node.append(onnx.helper.make_node("Mul", ["output0", "factor"], ["output1"]))
+        model.graph.output[0].name = "output1"
+    return harm
+
+
+@pytest.mark.parametrize(("kind", "harm", "told", "words"), [
+    (kind_of("segment"), None, NAMED, "[1, 32, 12, 12], which no layout here fits. Served are yolov5"),
+    (kind_of("classify"), None, NAMED, "[1, 8], which no layout here fits"),
+    (kind_of("own nms"), None, NAMED, "[189, 7], which no layout here fits"),
+    (kind_of("yolov8", metadata=ultralytics(*NAMES, task="segment")), None, (), "task 'segment'"),
+    (kind_of("yolov8", metadata=ultralytics(*NAMES, task="pose")), None, (), "task 'pose'"),
+    (kind_of("yolox-decoded"), None, NAMED, "--layout yolov5 or --layout yolox-decoded"),
+    (kind_of("yolov3-maps", leaky=False), None, NAMED, "could be yolov3-maps, but its answer"),
+    (kind_of("yolov10", metadata={}), times(0), NAMED, "could be yolov10, but its answer"),  # filled up with zeros
+    (kind_of("yolov5"), times(3), (), "--layout yolov5"),  # shares that went through no sigmoid
+    (kind_of("yolov5"), times(3), ("--layout", "yolov5"), "where 0 to 1 were wanted"),
+    (kind_of("yolov5", metadata={}), None, (), "does not name its 3 classes"),
+    (kind_of("yolov10", metadata={}), None, (), "does not name its classes"),
+    (kind_of("yolov8", metadata=ultralytics("hat", "no-hat")), None, (), "3 classes, and 2 are named: hat, no-hat"),
+    (kind_of("yolov8", metadata={"names": "__import__('os').getcwd()"}), None, (), "wanted a Python literal"),
+    (kind_of("yolov8", metadata={"names": "{1: 'hat', 2: 'no-hat'}"}), None, (), "wanted numbered from 0"),
+    (kind_of("yolov8", metadata={"names": "['hat']", "stride": "'32'"}), None, (), "wanted a whole number"),
+    (kind_of("yolov8", metadata={"imgsz": "[96]"}), None, (), "wanted two sides"),
+    (V8, None, ("--classes", "a,b,c,d"), "3 classes, and 4 are named"),
+    (V8, None, ("--classes", ","), "names none"),
+    (V8, None, ("--layout", "yolov5"), "scores of 184 classes, and 3 are named"),
+    (V8, None, ("--layout", "yolov10"), "wanted one output [N, K, 6]"),
+    (V8, None, ("--layout", "yolov3-maps"), "wanted two maps"),
+    (V8, None, ("--map", "hut=helmet"), "no class hut, only hat, no-hat, person"),
+    (V8, None, ("--map", "hat=helmt"), "helmt is none of helmet, head"),
+    (V8, None, ("--map", "hat"), "write NAME=CLASS"),
+    (V8, None, ("--map", "hat=-", "--map", "no-hat=-", "--map", "person=-"), "leaves no class"),
+    (V8, None, ("--size", "416"), "write WIDTHxHEIGHT"),
+    (V8, None, ("--size", "128x128"), "fixed at 96x96"),
+    (kind_of("yolox"), None, (*NAMED, "--layout", "yolov3-maps", "--anchors", "9,9,9"), "pairs of width and height"),
+    (kind_of("yolov3-maps"), None, (*NAMED, "--anchors", "10,13,16,30"), "do not share out among 3 maps"),
+    (kind_of("yolov3-maps"), None, (*NAMED, "--anchors", "9," * 30), "24 channels are not 5 anchors"),
+    (kind_of("yolox", opset=10), None, NAMED, "opset 10; wanted 11 or later"),
+    (V8, with_input, (), "image_shape float [1, 2]; wanted one input of pictures"),
+    (V8, with_pair, (), "quantized already"),
+    (V8, eluding, (), "cannot be run by ONNX Runtime"),
 ])
-def test_what_cannot_be_adapted_is_one_line_and_nothing_written(tmp_path, capsys, how, words):
-    path, told = refused(tmp_path, how)
-    out = tmp_path / "made" / "out.onnx"
+def test_what_cannot_be_adapted_is_one_line_and_nothing_written(tmp_path, capsys, kind, harm, told, words):
+    path, out, model = tmp_path / "theirs.onnx", tmp_path / "made" / "out.onnx", make(kind)
+    if harm:
+        harm(model)
+    onnx.save(model, path)
     assert door(path, "-o", out, *told) == 2
+    assert_one_line(capsys, words)
+    assert not out.exists()
+
+
+def test_a_file_that_is_no_foreign_model_is_one_line(tmp_path, capsys):
+    out = tmp_path / "out.onnx"
+    for path, words in ((bright_onnx(tmp_path / "ours.onnx"), "carries a model card already"),
+                        (tmp_path / "absent.onnx", "no such model file"), (tmp_path, "is not an .onnx file")):
+        assert door(path, "-o", out) == 2
+        assert_one_line(capsys, words)
+    (tmp_path / "text.onnx").write_bytes(b"hello")
+    assert door(tmp_path / "text.onnx", "-o", out) == 2
+    assert_one_line(capsys, "not an ONNX file")
+    onnx.save(make(V8), tmp_path / "parted.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    (tmp_path / "w.bin").unlink()
+    assert door(tmp_path / "parted.onnx", "-o", out) == 2
+    assert_one_line(capsys, "must lie beside it")
+    assert not out.exists()
+
+
+def assert_one_line(capsys: pytest.CaptureFixture[str], words: str) -> None:
     said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1 and not out.exists()
-    for word in words:
-        assert word in said[0]
+    assert len(said) == 1
+    assert words in said[0]
 
 
 def test_places_that_are_not_to_be_written_are_refused(tmp_path, capsys):

@@ -8,7 +8,8 @@ layouts: yolov5 (also v7), yolov8 (also v9, v11, v12), yolov10 (also YOLO26, and
 yolox-decoded, yolov3 (decoded inside), yolov3-maps (raw maps, also channels last). Refused: masks, key points,
 classifiers, and suppression inside in another form.
 
-The picture is centred in its square, where YOLOX puts it at the top left; boxes come out right either way.
+The picture is centred in its square, where YOLOX puts it at the top left; boxes come out right either way, and what
+that costs its scores was not measured: `python benchmarks/accuracy.py` tells on labelled pictures.
 A foreign model keeps its licence.
 """
 

@@ -30,11 +30,12 @@ def recognised(foreign: Foreign, asked: Asked) -> tuple[str, str]:
 
 
 def _has_shape(layout: Layout, foreign: Foreign, asked: Asked) -> bool:
+    """Whether its outputs have that shape, and as many classes as are named where some are."""
     try:
-        layout.classes(foreign, asked)
+        classes = layout.classes(foreign, asked)
     except MineHatError:
         return False
-    return True
+    return None in (classes, asked.classes) or classes == asked.classes
 
 
 def _flags(names: list[str]) -> str:

@@ -2,7 +2,8 @@
 
 Row by row the cells of the finest stride first. Centre = (offset + cell) * stride, side = exp(logarithm) * stride.
 YOLOX was trained with the picture at the top left of its square and ours is centred: boxes are pixels of the square
-wherever the picture lies, so they stay right; a network of convolutions sees the same picture moved.
+wherever the picture lies, so they stay right; a network of convolutions sees the same picture moved. What it costs
+near the edges that trained weights are used to was not measured.
 """
 
 from __future__ import annotations
