@@ -223,7 +223,7 @@ def test_names_that_are_not_utf8_are_done_or_told(model, tmp_path):
     (lambda folder: _newer(folder / "m.onnx"), "schema 2, this MineHat reads up to 1"),
     (lambda folder: _written(folder / "m.onnx", b"no model at all"), "not an ONNX file"),
     (lambda folder: _cut(folder / "m.onnx"), "cut short"),
-    (lambda folder: _written(folder / "m.engine", b"plan"), "is an engine"),
+    (lambda folder: _written(folder / "m.engine", b"plan"), "its card m.engine.json is missing"),
     (lambda folder: _written(folder / "m.txt", b"text"), "Give an .onnx file"),
 ])
 def test_a_model_that_cannot_be_used_is_one_line_and_nothing_written(make, complaint, tmp_path):
@@ -361,7 +361,7 @@ def test_the_detector_s_stages_add_up_to_the_call(model):
         batch, placement = detector.prepare(frame)
         boxes, scores = detector.backend.infer(batch)
         assert (batch.shape, boxes.shape, scores.shape) == ((1, 3, SIZE, SIZE), (1, 9, 4), (1, 9, 2))
-        by_stage, at_once = detector.finish(boxes[0], scores[0], placement), detector(frame)
+        by_stage, at_once = detector.finish((boxes[0], scores[0]), placement), detector(frame)
         assert_allclose(by_stage.boxes, at_once.boxes)
         assert (detector.conf, detector.iou, detector.card) == (CARD.conf, CARD.iou, CARD)
         assert at_once.boxes.max(0)[2] <= 300 and at_once.boxes.max(0)[3] <= 210
@@ -371,7 +371,7 @@ def test_what_lies_in_the_bands_is_no_detection(model):
     with minehat.open(model) as detector:
         _, placement = detector.prepare(np.zeros((50, 100, 3), np.uint8))  # bands of 24 above and below
         boxes = np.array([[0, 0, 32, 24], [0, 20, 32, 30], [40, 72, 60, 96], [10, 40, 10, 50]], np.float32)
-        found = detector.finish(boxes, np.full((4, 2), 0.9, np.float32), placement)
+        found = detector.finish((boxes, np.full((4, 2), 0.9, np.float32)), placement)
         assert_allclose(found.boxes, [[0, 0, 100 / 3, 6.25]], rtol=1e-5)
 
 

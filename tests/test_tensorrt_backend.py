@@ -10,6 +10,8 @@ import pytest
 from bright_onnx import CARD, bright_onnx
 from conftest import ROOT
 from cuda_stub import over_stub
+from minehat import MineHatError
+from minehat.detector import open_detector
 from minehat.engine.card import EngineCard, card_beside
 from onnx import TensorProto, helper, numpy_helper
 
@@ -195,3 +197,27 @@ TensorRtBackend(path, read_card(path).with_(outputs=("a", "b")))
 """, engine)
     assert "no input or output 'a'" in said(done)
 
+
+def test_with_no_gpu_a_detector_says_what_runs_instead(engine):
+    done = with_backend("import minehat\nminehat.open(path)", engine, STUB_FAIL="cuInit:100")
+    assert "needs an NVIDIA GPU" in said(done) and "run the .onnx file" in said(done)
+
+
+@pytest.mark.parametrize(("backend", "suffix", "words"), [
+    ("ort", ".engine", "only --backend tensorrt runs it"), ("tensorrt", ".onnx", "minehat build")])
+def test_a_backend_that_does_not_fit_the_file_is_refused(engine, backend, suffix, words):
+    with pytest.raises(MineHatError, match=words):
+        open_detector(engine.with_suffix(suffix), backend=backend)
+
+
+def test_a_detector_opens_engines_by_itself(engine):
+    done = with_backend("""
+from minehat.detector import open_detector
+frame = np.zeros((48, 96, 3), np.uint8)
+frame[:, :, 2] = 255
+with open_detector(path) as detector:
+    found = detector(frame)
+    print(detector.backend.name, sorted(set(found.labels.tolist())))
+assert live() == {}
+""", engine)
+    assert done.stdout == "tensorrt [0]\n", done.stderr

@@ -40,7 +40,7 @@ MOST_COLUMNS = 4  # classes that the table shows whether they were seen or not
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what `minehat detect` takes."""
-    parser.add_argument("model", metavar="MODEL", help="an .onnx file, FP32, FP16 or INT8")
+    parser.add_argument("model", metavar="MODEL", help="an .onnx file, FP32, FP16 or INT8, or an engine made of one")
     parser.add_argument("sources", metavar="SOURCE", nargs="+", help="picture, folder, video or camera URL")
     parser.add_argument("--json", metavar="FILE",
                         help="write what was found: .json one document, .jsonl a line a frame, - stdout")
@@ -51,8 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--iou", metavar="I", type=share,
                         help="two boxes of a class that overlap more are one, 0 to 1 (default: the card's)")
     parser.add_argument("--backend", choices=CHOICES, default="auto",
-                        help="what runs the model on the CPU: ort is ONNX Runtime, the default (auto); openvino is "
-                             "faster with small INT8 models and wants `pip install openvino`")
+                        help="what runs the model: ort is ONNX Runtime on the CPU, the default (auto) for .onnx files; "
+                             "openvino is faster there with small INT8 models and wants `pip install openvino`; "
+                             "tensorrt runs engines on the GPU, the default for them")
     parser.add_argument("--card", metavar="FILE", help="model card, for a model that carries none")
     parser.add_argument("--threads", metavar="N", type=positive, help="processor threads (default: all cores)")
 

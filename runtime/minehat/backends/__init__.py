@@ -11,17 +11,17 @@ import numpy.typing as npt
 from ..card import ModelCard
 from ..errors import MineHatError
 
-CHOICES = ("auto", "ort", "openvino")
+CHOICES = ("auto", "ort", "openvino", "tensorrt")
 ENGINES = frozenset({".engine", ".plan", ".trt"})
 
 
 class Backend(Protocol):
     """A loaded model. Belongs to one thread at a time."""
 
-    name: str  # "ort", "openvino"
+    name: str  # "ort", "openvino", "tensorrt"
 
-    def infer(self, batch: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-        """float32 [N, 3, H, W] -> boxes float32 [N, B, 4] x0 y0 x1 y1 in square pixels, scores [N, B, C].
+    def infer(self, batch: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
+        """float32 [N, 3, H, W] -> the network's answer, as minehat.answers tells it: boxes, scores, ...
 
         Raises MineHatError for scores that are not finite: NaN would look like a frame without anybody.
         """
@@ -41,10 +41,16 @@ def loader_for(choice: str, path: Path) -> Loader:
     if choice not in CHOICES:
         raise MineHatError(f"There is no backend {choice!r}. Choose one of {', '.join(CHOICES)}.")
     if path.suffix.lower() in ENGINES:
-        raise MineHatError(f"{path} is an engine, and only ONNX files run here. "
-                           "Give the .onnx that it was built from.")
+        if choice not in ("auto", "tensorrt"):
+            raise MineHatError(f"{path} is an engine, and only --backend tensorrt runs it. Leave --backend away, or "
+                               "give the .onnx file that it was built from.")
+        from .tensorrt import TensorRtBackend
+        return TensorRtBackend
     if path.suffix.lower() != ".onnx":
-        raise MineHatError(f"{path} is no model that can be run here. Give an .onnx file.")
+        raise MineHatError(f"{path} is no model that can be run here. Give an .onnx file, or an engine made of one.")
+    if choice == "tensorrt":
+        raise MineHatError(f"{path} is no engine, and --backend tensorrt runs nothing else. Build one: "
+                           f"`minehat build {path}`")
     if choice == "openvino":
         from .openvino import OpenVinoBackend
         return OpenVinoBackend
