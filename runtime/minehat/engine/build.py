@@ -10,7 +10,6 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,14 +22,14 @@ from ..onnx_metadata import read_metadata
 from ..progress import say
 from .card import EngineCard, card_beside
 from .config import configured, workspace_of
-from .differences import NO_INT8_SM
 from .dla import aimed_at_core, one_batch, prepared
 from .kept import keep, kept_engine, key_of, place
-from .layers import UNKNOWN, Convolution, convolutions_in, counted, layers_from_table
+from .layers import convolutions_in, layers_from_table
 from .library import Library, builder_library
 from .memory import memory_here, warning_of
 from .network import Network, parsed
 from .options import USUAL_BATCH, BuildOptions
+from .required import check_required
 from .source import Source, source_of
 from .timing import timing_cache
 from .watch import BuildLog, Phases, interruptible, logger_for, monitor_for
@@ -64,20 +63,14 @@ def engine_from_onnx(onnx: str | Path, out: str | Path | None = None,
     path = _engine_path(onnx, out, library)
     _check_room(path, onnx)
     key = _key(source, library, options)
-    kept = kept_engine(key) if options.keep else None
-    if kept:
-        found, engine_card = kept
-        engine_card = _of_this_build(engine_card, source, options, path)
-        _check_required(onnx, options, engine_card.convolutions)
-        _write(path, engine_card, found)
-    else:
-        content, engine_card = _build(source, path, options, library)
-        engine_card = _of_this_build(engine_card, source, options, path)
-        _check_required(onnx, options, engine_card.convolutions)
-        _write(path, engine_card, content)
-        if options.keep:
-            keep(key, path, engine_card)
-    return Built(path, engine_card, kept is not None)
+    found = kept_engine(key) if options.keep else None
+    engine, engine_card = found or _build(source, path, options, library)
+    engine_card = _of_this_build(engine_card, source, options, path)
+    check_required(onnx, options, engine_card.convolutions)
+    _write(path, engine_card, engine)
+    if options.keep and not found:
+        keep(key, path, engine_card)
+    return Built(path, engine_card, found is not None)
 
 
 def _key(source: Source, library: Library, options: BuildOptions) -> str:
@@ -196,28 +189,3 @@ def _warn_of_memory(library: Library, network: Network, options: BuildOptions) -
 
 def _memory_cure(log: BuildLog) -> str:
     return " Close other programs, or give a smaller --workspace and --opt-level." if log.ran_out else ""
-
-
-def _check_required(onnx: Path, options: BuildOptions, convolutions: Sequence[Convolution]) -> None:
-    wanted = options.require
-    if wanted is None:
-        return
-    others = [conv for conv in convolutions if conv.runs_in != wanted]
-    if not convolutions or any(conv.runs_in == UNKNOWN for conv in others):
-        raise MineHatError(f"--require {wanted} cannot be proven: the builder's log does not show how "
-                           f"{', '.join(conv.name for conv in others) or 'any convolution'} runs.")
-    if others:
-        raise MineHatError(f"--require {wanted}: {len(others)} of {len(convolutions)} convolutions of {onnx} run "
-                           f"otherwise: {_named(others, convolutions)}. {_way_to(wanted, options)}")
-
-
-def _named(others: Sequence[Convolution], convolutions: Sequence[Convolution]) -> str:
-    if len(others) == len(convolutions):
-        return "all in " + ", ".join(counted(conv.runs_in for conv in others))
-    return ", ".join(f"{conv.name} ({conv.runs_in})" for conv in others)
-
-
-def _way_to(wanted: str, options: BuildOptions) -> str:
-    if wanted == "int8" and NO_INT8_SM in options.sm:
-        return f"sm_{NO_INT8_SM} has no INT8 there and holds back the others: leave {NO_INT8_SM} out of --sm."
-    return f"Give a file made by `python calib/quantize.py --precision {wanted}`, or build without --require."
