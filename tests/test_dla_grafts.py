@@ -9,10 +9,11 @@ import pytest
 from engines import tiny
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minebench.accuracy import score_models
 from minehat import MineHatError
 from minehat.engine.calibration_table import scales_from_table, table_from_scales, version_number
 from minehat.grafts.prelu import with_prelu
-from minehat.grafts.scales import spread
+from minehat.grafts.scales import HEADROOM, spread
 from minehat.grafts.unquantized import unquantized
 from onnx import TensorProto, helper, numpy_helper
 
@@ -235,21 +236,20 @@ def test_no_scale_is_carried_back_to_what_others_read_as_well():
 
 
 @pytest.mark.parametrize("op", ["LeakyRelu", "PRelu"])
-def test_before_an_activation_only_far_negatives_suffer(op):
+def test_before_an_activation_there_is_headroom_for_what_reaches_below_zero(op):
     node = (helper.make_node("LeakyRelu", ["x"], ["y"], alpha=0.1) if op == "LeakyRelu"
             else helper.make_node("PRelu", ["x", "slope"], ["y"]))
     model = chain([node], [("slope", np.full((3, 1, 1), 0.1, np.float32))])
     scale = np.float32(0.02)
     found = spread(model, {"y": scale})
-    assert found.before == {"x": scale} and found.moved == {} and found.lacking == ()
-    picture = noise(1, 3, 8, 8) * 8 - 4
+    assert found.before == {"x": pytest.approx(HEADROOM * scale)} and not found.moved and not found.lacking
+    picture = noise(1, 3, 8, 8) * 20 - 15
     alone = rounded(answers(model, picture)[0], scale)
-    both = rounded(answers(model, rounded(picture, scale))[0], scale)
-    near = picture >= -127 * scale
-    assert near.any() and not near.all()
-    np.testing.assert_array_equal(both[picture >= 0], alone[picture >= 0])
-    assert np.abs(both - alone)[near].max() <= scale * 1.001  # 0.1 of a half step moves a value to the next at most
-    assert np.all(both[~near] >= alone[~near])
+    both = rounded(answers(model, rounded(picture, HEADROOM * scale))[0], scale)
+    held = picture >= -127 * HEADROOM * scale
+    assert held.any() and not held.all()
+    assert np.abs(both - alone)[held].max() <= (HEADROOM / 2 + 1) * scale
+    assert np.all(both[~held] >= alone[~held]), "farther ones are clipped"
 
 
 @pytest.mark.parametrize("path", INT8, ids=lambda path: path.name)
@@ -263,6 +263,42 @@ def test_scales_of_shipped_models_are_those_of_tensors_that_are_there(path):
     convolutions = [node for node in stripped.graph.node if node.op_type == "Conv"]
     whole = [node for node in convolutions if {node.input[0], node.output[0]} <= set(scales.all)]
     assert len(whole) > len(convolutions) / 2  # INT8 on both sides, as a DLA wants it
+
+
+def rounding_at(model, scales):
+    """The model with a Q/DQ pair behind each tensor that has a scale: what a table asks for."""
+    grown = onnx.ModelProto()
+    grown.CopyFrom(model)
+    grown.graph.initializer.append(numpy_helper.from_array(np.int8(0), "table.zero"))
+    nodes, renamed = [], {}
+
+    def round_(tensor):
+        scale, quantized, renamed[tensor] = (f"{tensor}.table.{part}" for part in ("scale", "q", "dq"))
+        grown.graph.initializer.append(numpy_helper.from_array(np.float32(scales[tensor]), scale))
+        nodes.append(helper.make_node("QuantizeLinear", [tensor, scale, "table.zero"], [quantized]))
+        nodes.append(helper.make_node("DequantizeLinear", [quantized, scale, "table.zero"], [renamed[tensor]]))
+
+    round_("images")
+    for node in model.graph.node:
+        nodes.append(onnx.NodeProto())
+        nodes[-1].CopyFrom(node)
+        nodes[-1].input[:] = [renamed.get(name, name) for name in node.input]
+        for name in scales.keys() & set(node.output):
+            round_(name)
+    del grown.graph.node[:]
+    grown.graph.node.extend(nodes)
+    return grown
+
+
+@pytest.mark.slow
+def test_a_table_finds_bare_heads_as_the_files_own_pairs_do(tmp_path, real_data):
+    """Everything that the table names is rounded, as on a DLA that fuses nothing; other CPUs get a point of room."""
+    own, table = MODELS / "helmet-nano" / "helmet-nano.int8.onnx", tmp_path / "table.onnx"
+    stripped, given = unquantized(onnx.load(own))
+    onnx.save(rounding_at(stripped, spread(stripped, given).all), table)
+    pairs, table = (found.score for found in score_models([own, table], real_data / "helmets", "val"))
+    assert pairs.map50 - table.map50 <= 0.012
+    assert pairs.recall["head"] - table.recall["head"] <= 0.022
 
 
 # the table

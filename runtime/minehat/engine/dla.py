@@ -39,8 +39,8 @@ def told_of_dla(found: Mapping[str, Any]) -> list[str]:
     told += [f"on the GPU: {count} ({reason})" for reason, count in reasons.most_common()]
     told += [f"the parser stops at {found['first_refused']}"] if found["first_refused"] else []
     if found["scales"]:
-        told.append("INT8 scales: {given} from the file, {moved} of the same values moved, {before} before "
-                    "activations; {lacking} tensors have none and are not INT8".format(**found["scales"]))
+        told.append("INT8 scales: {given} from the file, {moved} of the same values moved, {before} before activations "
+                    "with headroom; {lacking} tensors have none and are not INT8".format(**found["scales"]))
     return told
 
 

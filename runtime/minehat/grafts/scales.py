@@ -1,9 +1,12 @@
 """From the tensors that carry an INT8 scale to those beside them whose scale follows.
 
 A node that only moves values (or picks among them) may be rounded before it or after it, with the same result, so
-both sides share a scale. That is exact. Behind an activation it nearly is: what stands before a PRelu gets the scale
-of what stands behind it, on which rounding twice changes nothing above zero; values below -127 steps, which would
-come out below -127 * slope steps, are clipped.
+both sides share a scale. That is exact.
+
+What stands before a LeakyRelu or PRelu reaches farther below zero than what stands behind it, and no pair tells how
+far. It gets HEADROOM times the scale from behind. On helmet-nano, all tensors with a scale rounded in ONNX Runtime, 169
+labelled pictures (helmets val): headroom 1 costs 3.2 points of mAP50 and 7.6 of recall of bare heads, for far negatives
+are clipped; from 2 to 3.5 it is -0.1 to 0.9 and 0 to 1.1 points, and 3 has the least of both.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import Any
 MOVES = ("Concat", "Flatten", "Identity", "MaxPool", "Relu", "Reshape", "Resize", "Slice", "Split", "Squeeze",
          "Transpose", "Unsqueeze")  # Resize only where it takes the nearest
 ACTIVATIONS = ("LeakyRelu", "PRelu")
+HEADROOM = 3.0
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Scales:
 
     given: Mapping[str, float]  # its own Q/DQ pair's
     moved: Mapping[str, float]  # of a tensor with the same values; exact
-    before: Mapping[str, float]  # of the activation that it goes into; far negatives are clipped
+    before: Mapping[str, float]  # of the activation that it goes into, with headroom; not exact
     lacking: tuple[str, ...]  # tensors of nodes with none: what reads or writes them is not INT8
 
     @property
@@ -47,7 +51,7 @@ def spread(model: Any, given: Mapping[str, float]) -> Scales:
             inputs = _values(node, constants)
             place, scales = moved, _across(node, inputs, reads, known) if _moves(node) else {}
             if node.op_type in ACTIVATIONS and reads[inputs[0]] == 1 and node.output[0] in known:
-                place, scales = before, {inputs[0]: known[node.output[0]]}
+                place, scales = before, {inputs[0]: HEADROOM * known[node.output[0]]}
             new = {name: scale for name, scale in scales.items() if name not in known}
             place.update(new)
             known.update(new)
