@@ -193,7 +193,8 @@ def test_free_sides_are_fixed_by_flag_by_metadata_or_at_640(tmp_path, capsys):
     out = tmp_path / "out.onnx"
     for metadata, size, wanted in ((ultralytics(*NAMES, imgsz=[96, 160]), (), "160x96"),
                                    (ultralytics(*NAMES, imgsz=[96, 160]), ("--size", "128x64"), "128x64"),
-                                   (ultralytics(*NAMES), (), "640x640")):
+                                   (ultralytics(*NAMES), (), "640x640"),
+                                   (ultralytics(*NAMES), ("--size", "96x96"), "96x96")):
         width, height = map(int, wanted.split("x"))
         kind = kind_of("yolov5", free=True, metadata=metadata, height=height, width=width)
         assert door(saved(tmp_path, kind), "-o", out, *size) == 0
@@ -396,6 +397,10 @@ def with_input(model: onnx.ModelProto) -> None:
     model.graph.input.append(onnx.helper.make_tensor_value_info("image_shape", onnx.TensorProto.FLOAT, [1, 2]))
 
 
+def of_bytes(model: onnx.ModelProto) -> None:
+    model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
+
+
 def with_pair(model: onnx.ModelProto) -> None:
     model.graph.node.append(onnx.helper.make_node("DequantizeLinear", ["q", "s"], ["unread"]))
 
@@ -447,6 +452,7 @@ def times(factor: float) -> Callable[[onnx.ModelProto], None]:
     (kind_of("yolov3-maps"), None, (*NAMED, "--anchors", "9," * 30), "24 channels are not 5 anchors"),
     (kind_of("yolox", opset=10), None, NAMED, "opset 10; wanted 11 or later"),
     (V8, with_input, (), "image_shape float [1, 2]; wanted one input of pictures"),
+    (V8, of_bytes, (), "images uint8 [batch, 3, 96, 96]; wanted one input of pictures"),
     (V8, with_pair, (), "quantized already"),
     (V8, eluding, (), "cannot be run by ONNX Runtime"),
 ])

@@ -41,8 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classes", metavar="A,B,C|FILE",
                         help="its classes in the order of its columns, or a file, one a line (default: its metadata)")
     parser.add_argument("--map", action="append", default=[], metavar="NAME=CLASS",
-                        help="what a class of its is here: hat=helmet, no-helmet=head, person=- to leave it out; "
-                             "several to one are merged; may be repeated")
+                        help="what a class of its is here: hat=helmet, no-helmet=head (a bare one), person=- to leave "
+                             "it out; several to one are merged; may be repeated")
     parser.add_argument("--anchors", metavar="W,H,W,H,...",
                         help="of yolov3-maps, in pixels of its input, finest scale first (default: YOLOv3's nine)")
     parser.add_argument("--size", metavar="WxH",

@@ -153,14 +153,12 @@ def _sized(path: Path, model: Any, metadata: Metadata, value: Any,
     dims = value.type.tensor_type.shape.dim
     last = dims[1].dim_value != 3
     sides = dims[1:3] if last else dims[2:4]
-    fixed = (sides[0].dim_value, sides[1].dim_value)
-    height, width = size or metadata.size or (USUAL_SIDE, USUAL_SIDE)
-    if all(fixed):
-        if size and size != fixed:
-            raise MineHatError(f"--size {size[1]}x{size[0]}: {path} is fixed at {fixed[1]}x{fixed[0]}. Leave --size "
-                               "out, or export it again at the size that you want.")
-        height, width = fixed
-    else:
+    wanted = size or metadata.size or (USUAL_SIDE, USUAL_SIDE)
+    height, width = (side.dim_value or want for side, want in zip(sides, wanted, strict=True))
+    if size and size != (height, width):
+        raise MineHatError(f"--size {size[1]}x{size[0]}: {path} is fixed at {width}x{height}. Leave --size out, or "
+                           "export it again at the size that you want.")
+    if not all(side.dim_value for side in sides):
         notes.append(f"its sides were free, and are fixed at {width}x{height} now")
         sides[0].dim_value, sides[1].dim_value = height, width
     batch = dims[0].dim_value or None
