@@ -184,8 +184,8 @@ SLOW = """
 import sys, time
 from minehat.engine.apart import answer
 def work(request):
-    print("begun", flush=True)
     try:
+        print("begun", flush=True)
         time.sleep(60)
     finally:
         print("cleared", flush=True)
