@@ -19,7 +19,7 @@ PATHS = f"import sys; sys.path.insert(0, {str(ROOT / 'tests' / 'fake_trt')!r})\n
 GRAPH_CARD = CARD.with_(suppression="graph", candidates=9, outputs=("boxes", "scores", "labels", "count", "converged"))
 
 
-def engine_of(content, path, card=CARD, batch=(1, 1, 4), gpu="Stub 0", version="10.13.0"):
+def engine_of(content, path, card=CARD, batch=(1, 1, 4), gpu="Stub 0", version="10.13.0", dla=()):
     """An engine as the stand-in takes it, with the card that `minehat build` would write."""
     content = b"ftrt" + content
     path.write_bytes(content)
@@ -27,7 +27,7 @@ def engine_of(content, path, card=CARD, batch=(1, 1, 4), gpu="Stub 0", version="
         model=card, engine_sha256=hashlib.sha256(content).hexdigest(), engine_bytes=len(content), onnx="bright.onnx",
         flavour="tensorrt", tensorrt_version=version, gpu=gpu, compute_capabilities=("8.7",), cuda_version="13.0",
         build_flags=("--target", "tensorrt", "--batch", ",".join(map(str, batch))), batch=batch, calibration={},
-        build_seconds=1.0, convolutions=(), layers=(), warnings=(), dla={}).to_json())
+        build_seconds=1.0, convolutions=(), layers=(), warnings=(), dla=dict(dla)).to_json())
     return path
 
 
@@ -73,6 +73,13 @@ assert all(np.array_equal(a, b) for pair in kept for a, b in zip(*pair))  # the 
 print("done")
 """, engine, tmp_path / "images.npy")
     assert done.stdout == "done\n", done.stderr
+
+
+def test_an_engine_for_a_dla_runs_on_the_core_that_it_was_built_for(tmp_path):
+    content = bright_onnx(tmp_path / "bright.onnx").read_bytes()
+    engine = engine_of(content, tmp_path / "bright.engine", dla={"core": 1, "taken": ["stem"], "gpu": {}})
+    done = with_backend("print(TensorRtBackend(path, read_card(path))._loaded._runtime.DLA_core)", engine)
+    assert done.stdout == "1\n", done.stderr
 
 
 def settled_onnx(card):

@@ -93,6 +93,8 @@ class _Loaded:
         trt = library.trt
         self._logger = logger_for(trt, self._log)
         self._runtime = trt.Runtime(self._logger)
+        if engine_card.dla:
+            self._runtime.DLA_core = engine_card.dla["core"]
         self._engine = self._runtime.deserialize_cuda_engine(self._path.read_bytes())
         if self._engine is not None:
             self._context = self._engine.create_execution_context()
