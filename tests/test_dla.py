@@ -113,6 +113,17 @@ def test_versions_without_a_dla_are_refused(version, there):
             check_dla(orin(version))
 
 
+@pytest.mark.parametrize("version", ["10.3.0", "11.4.1.20"])
+def test_a_board_without_a_dla_is_told_before_anything_is_written(tmp_path, capsys, monkeypatch, version):
+    """All the way to the builder, which is TensorRT-RTX's and has no core; what 10.3 has beyond it is not reached."""
+    monkeypatch.setattr("minehat.engine.build.builder_library", lambda target: orin(version))
+    monkeypatch.setattr("minehat.engine.dla.reads_tables", lambda module: version.startswith("10."))
+    assert door(saved(tmp_path, precision="int8", card=CARD.with_(precision="int8")), "--dla", 0) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "this board has no such DLA core, it has none" in told
+    assert not list(tmp_path.glob("*.engine*"))
+
+
 # what is made ready
 
 def test_tensorrt_11_gets_the_files_own_pairs(tmp_path):
