@@ -310,9 +310,10 @@ Result cuLaunchKernel(Function *function, unsigned gx, unsigned gy, unsigned gz,
         if (sizes[i] == 8) offset = (offset + 7) & ~7;
         work.kept[i] = malloc(sizes[i]);
         memcpy(work.kept[i], arguments ? arguments[i] : (char *)extra[1] + offset, sizes[i]);
+        if (sizes[i] == 8 && *(Address *)work.kept[i] >> 32 && !inside(*(char **)work.kept[i], 1)) lost = ILLEGAL;
         offset += sizes[i];
     }
-    return put(stream, work);
+    return lost ? OK : put(stream, work);  /* as on a GPU, it comes out with the next call */
 }
 
 Result cuGetProcAddress_v2(const char *name, void **function, int version, unsigned long long flags, int *status) {

@@ -148,6 +148,22 @@ with open_device() as device:
 
 
 @pytest.mark.parametrize("driver", HERE)
+def test_kernels_that_the_driver_does_not_know_are_mendable(driver):
+    live, _ = run("""
+from minehat import MineHatError
+from minehat.cuda import open_device
+with open_device() as device:
+    try:
+        device.module(b"of another time" + bytes(64))
+    except MineHatError as exc:
+        assert "Update the driver" in str(exc)
+    else:
+        raise SystemExit("nothing was raised")
+""", driver)
+    assert live == {}
+
+
+@pytest.mark.parametrize("driver", HERE)
 def test_a_lost_gpu_is_told_once_and_never_asked_again(driver):
     _, story = run("""
 import numpy as np
@@ -252,8 +268,10 @@ def test_an_empty_shell_of_a_driver_is_no_gpu(tmp_path):
     """Containers without a GPU bear a libcuda.so.1 with nothing in it."""
     (tmp_path / "e.c").write_text("int nothing;")
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", tmp_path / "libcuda.so.1", tmp_path / "e.c"], check=True)
-    done = subprocess.run([sys.executable, "-c", "from minehat.cuda import open_device; open_device()"], check=False,
-                          capture_output=True, text=True, env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)})
+    program = ("from minehat.cuda import open_device; from minehat.gpu import first_gpu\n"
+               "assert first_gpu() is None; open_device()")
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True,
+                          env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)})
     assert "MineHatError: No NVIDIA GPU answers" in done.stderr
 
 

@@ -22,7 +22,8 @@ def first_gpu() -> Gpu | None:
     """Device 0 (of CUDA_VISIBLE_DEVICES), or None where no driver answers or no device is there."""
     try:
         cuda = ctypes.CDLL("libcuda.so.1")
-    except OSError:
+        cuda.cuInit  # noqa: B018 (containers without a GPU may bear an empty shell of it)
+    except (OSError, AttributeError):
         return None
     device, version = ctypes.c_int(), ctypes.c_int()
     name = ctypes.create_string_buffer(256)

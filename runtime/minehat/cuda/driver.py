@@ -11,6 +11,7 @@ from ..errors import CudaLost, MineHatError, missing
 CHOICE = "MINEHAT_CUDA"
 DRIVERS = ("cuda-bindings", "pycuda")
 OUT_OF_MEMORY, NO_DEVICE = 2, 100
+FOREIGN = frozenset({200, 209, 222})  # invalid image, no binary for the GPU, unsupported PTX version
 # After these the context answers every call with the same error, until the process ends.
 LOST = frozenset({
     4,  # deinitialized
@@ -142,6 +143,10 @@ class Faults:
                                 "use it (`nvidia-smi` names them), or use smaller batches.")
         if code == NO_DEVICE:
             return no_gpu()
+        if code in FOREIGN:
+            return MineHatError(f"The driver does not take kernels of this compiler ({told} in {call}): it is older. "
+                                "Update the driver, or for CUDA 12 `pip install 'cuda-bindings<13' "
+                                "nvidia-cuda-nvrtc-cu12`.")
         return CudaError(f"{call}: {told} ({code})")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import CudaLost
-from .driver import LOST, NO_DEVICE, OUT_OF_MEMORY, Faults, Size, no_gpu
+from .driver import FOREIGN, LOST, NO_DEVICE, OUT_OF_MEMORY, Faults, Size, no_gpu
 
 _NON_BLOCKING = 1  # CU_STREAM_*
 _THREAD_LOCAL = 1  # CU_STREAM_CAPTURE_MODE_*
@@ -30,7 +30,7 @@ class PycudaDriver(Faults):
         except ImportError as exc:  # its own library wants libcuda.so.1
             raise no_gpu() from exc
         self._libcuda = ctypes.CDLL("libcuda.so.1")
-        self._codes = {self._told(code): code for code in (*LOST, OUT_OF_MEMORY, NO_DEVICE)}
+        self._codes = {self._told(code): code for code in (*LOST, *FOREIGN, OUT_OF_MEMORY, NO_DEVICE)}
         self._call(self._cuda.init)
         self._device = self._call(self._cuda.Device, 0)
         self._allocated: dict[int, Any] = {}  # by address: pycuda frees what nobody holds
@@ -39,9 +39,9 @@ class PycudaDriver(Faults):
         try:
             return function(*arguments)
         except self._cuda.Error as exc:
-            told = str(exc)
-            code = next((code for words, code in self._codes.items() if words and told.endswith(words)), _OTHER)
-            raise self.fault(getattr(function, "__name__", "pycuda"), code, told) from exc
+            told = str(exc)  # "cuMemAlloc failed: out of memory", and after a module " - " with what its linker said
+            words = told.partition(" failed: ")[2].split(" - ")[0]
+            raise self.fault(getattr(function, "__name__", "pycuda"), self._codes.get(words, _OTHER), told) from exc
 
     def _told(self, code: int) -> str:
         words = ctypes.c_char_p()
