@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT
-from cuda_stub import stub_environment
+from cuda_stub import over_stub, stub_environment
 from minebench.gpu import models
 from minebench.gpu.apart import row_of
 from minebench.gpu.listed import ALONE, all_checks
@@ -182,6 +182,46 @@ def test_other_answers_fail(fault, words):
     vars(altered).update(fault)
     with pytest.raises(AssertionError, match=words):
         models._compared(altered, NANO)
+
+
+BUILT = f"""
+import sys
+sys.path[:0] = [{str(ROOT / "tests" / "fake_trt")!r}, {str(ROOT / "tests")!r}, {str(ROOT / "benchmarks")!r}]
+import json
+from pathlib import Path
+from minebench.gpu import models, timing
+from minehat.card import read_card
+from minehat.engine.build import Built
+from minehat.engine.card import read_engine_card
+from minehat.engine.source import source_of
+from test_tensorrt_backend import engine_of
+timing.TIMES = 3
+def stand_in(onnx, path, options):
+    source = source_of(Path(onnx), None, options)
+    engine_of(source.grafted or source.onnx.read_bytes(), path, source.card, options.batch)
+    return Built(path, read_engine_card(path), False)
+models.engine_from_onnx = stand_in
+"""
+
+
+def over_stand_in(program):
+    """What the program prints, as JSON: TensorRT is played by ONNX Runtime, the GPU by the stub driver."""
+    done = over_stub(BUILT + f"model = {str(NANO)!r}\nprint(json.dumps({program}))")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_an_engine_is_built_compared_timed_and_asked_too_much():
+    figures = over_stand_in("models.engine(model, 'tensorrt')")
+    assert figures["boxes"] > 20 and figures["pixels"] == figures["score"] == 0
+    assert set(figures["latency_ms"]) == {"batch 1", "batch 4"}
+    assert figures["engine_mb"] > 1 and "build_seconds" in figures
+
+
+@pytest.mark.parametrize("nms", ["topk", "graph"])
+def test_an_engine_with_suppression_inside_finds_the_same(nms):
+    figures = over_stand_in(f"models.suppressed(model, 'tensorrt', {nms!r})")
+    assert figures["found"] >= figures["frames"] == 8
 
 
 def test_the_cuda_provider_is_not_run_where_onnx_runtime_is_the_cpus(tmp_path):

@@ -12,6 +12,7 @@ from .outcome import Check
 ALONE = ("memory", "pinned", "mapped", "streams", "graphs", "kernel", "bandwidth", "lost")  # of cuda_checks
 LIBRARIES = ("cupy", "torch")
 TARGETS = {"tensorrt": "TensorRT", "rtx": "TensorRT-RTX"}
+INSIDE = {"tensorrt": ("topk", "graph", "plugin"), "rtx": ("topk", "graph")}  # suppression that can be grafted on
 NO_TF32 = {"NVIDIA_TF32_OVERRIDE": "0"}  # heard by TensorRT, cuDNN and cuBLAS, in building and in running
 BUILD_SECONDS = 600.0
 
@@ -40,6 +41,6 @@ def _model_checks(model: Path) -> list[Check]:
     if plain:
         checks += [Check(f"{title}: {model.name}, {nms} inside", "minebench.gpu.models:suppressed",
                          {"model": name, "target": target, "nms": nms}, BUILD_SECONDS, environment)
-                   for target, title in TARGETS.items() for nms in ("topk", "graph")]
+                   for target, title in TARGETS.items() for nms in INSIDE[target]]
     return [*checks, Check(f"ONNX Runtime CUDA: {model.name}", "minebench.gpu.models:ort_cuda", {"model": name},
                            environment=environment)]

@@ -12,7 +12,7 @@ from minehat.cuda import Device, Stream
 WARMUP, TIMES = 20, 200
 
 
-def device_ms(device: Device, stream: Stream, work: Callable[[], Any], times: int = TIMES) -> float:
+def device_ms(device: Device, stream: Stream, work: Callable[[], Any], times: int) -> float:
     """Milliseconds of one `work`, the mean of `times` put on the stream one after the other."""
     start, end = device.event(), device.event()
     for _ in range(min(WARMUP, times)):
@@ -28,8 +28,9 @@ def device_ms(device: Device, stream: Stream, work: Callable[[], Any], times: in
     return mean
 
 
-def host_ms(work: Callable[[], Any], times: int = TIMES) -> dict[str, float]:
+def host_ms(work: Callable[[], Any], times: int | None = None) -> dict[str, float]:
     """p50, p90, p99 and max of the milliseconds that `work` takes; it returns when all is done."""
+    times = times or TIMES
     for _ in range(min(WARMUP, times)):
         work()
     took = np.empty(times)
