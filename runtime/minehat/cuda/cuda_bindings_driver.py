@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .driver import Faults, Size, no_gpu
+from .driver import CudaError, Faults, Size, no_gpu
 
 _MAPPED, _PORTABLE = 2, 1  # CU_MEMHOSTALLOC_*
 _NON_BLOCKING = 1  # CU_STREAM_*
@@ -23,9 +23,9 @@ class CudaBindingsDriver(Faults):
         self._cuda = importlib.import_module("cuda.bindings.driver")
         try:
             self._call(self._cuda.cuInit, 0)
+        except CudaError:
+            raise
         except RuntimeError as exc:
-            if "cuInit" in str(exc):
-                raise
             raise no_gpu() from exc  # libcuda.so.1 is not there, or it is an empty shell
         self._device = self._call(self._cuda.cuDeviceGet, 0)
 
