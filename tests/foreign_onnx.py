@@ -114,6 +114,32 @@ def _yolov5_with_maps(net: Net) -> list[tuple[str, int]]:
     return [(_anchored(net, yolov5=True, raw=raw), 3), *((name, 5) for name in raw)]
 
 
+def _yolov5_growing(net: Net) -> list[tuple[str, int]]:
+    """As exports with free sides: shapes and grids are worked out in the graph, from the picture's own."""
+    columns, rows = 5 + net.kind.classes, []
+    for scale, x in enumerate(net.body()):
+        x = net.conv(x, 8, 3 * columns)
+        batch, _, height, width = (net("Gather", net("Shape", x), np.array(axis), axis=0) for axis in range(4))
+        sides = [net("Unsqueeze", side, np.array([0])) for side in (batch, height, width)]
+        shape = net("Concat", sides[0], np.array([3, columns]), sides[1], sides[2], axis=0)
+        x = net("Transpose", net("Reshape", x, shape), perm=[0, 1, 3, 4, 2])
+        lines = [net("Cast", net("Range", np.array(0), side, np.array(1)), to=TensorProto.FLOAT)
+                 for side in (width, height)]
+        whole = net("Concat", sides[1], sides[2], axis=0)
+        across = net("Expand", net("Unsqueeze", lines[0], np.array([0])), whole)
+        down = net("Expand", net("Unsqueeze", lines[1], np.array([1])), whole)
+        cells = net("Concat", *(net("Unsqueeze", line, np.array([2])) for line in (across, down)), axis=2)
+        share = net("Sigmoid", x)
+        centre = net("Sub", net("Mul", net.part(share, 0, 2, 4), np.float32(2)), np.float32(0.5))
+        centre = net("Mul", net("Add", centre, cells), np.float32(STRIDES[scale]))
+        twice = net("Mul", net.part(share, 2, 4, 4), np.float32(2))
+        size = net("Mul", net("Mul", twice, twice), ANCHORS[scale][None, :, None, None])
+        each = net("Mul", net("Mul", height, width), np.array(3))
+        flat = net("Concat", sides[0], net("Unsqueeze", each, np.array([0])), np.array([columns]), axis=0)
+        rows.append(net("Reshape", net("Concat", centre, size, net.part(share, 4, columns, 4), axis=4), flat))
+    return [(net("Concat", *rows, axis=1, output="output0"), 3)]
+
+
 def _yolov3(net: Net) -> list[tuple[str, int]]:
     return [(_anchored(net, yolov5=False), 3)]
 
@@ -234,6 +260,7 @@ def _own_nms(net: Net) -> list[tuple[str, int]]:
     return [(net("Reshape", net.part(rows, 0, 7, 2), np.array([-1, 7])), 2)]
 
 
-MAKERS = {"yolov5": _yolov5, "yolov5 with maps": _yolov5_with_maps, "yolov3": _yolov3, "yolox": _yolox,
-          "yolox-decoded": _yolox_decoded, "yolov8": _yolov8, "yolov10": _yolov10, "yolov3-maps": _yolov3_maps,
-          "yolov3-maps apart": _yolov3_maps_apart, "segment": _segment, "classify": _classify, "own nms": _own_nms}
+MAKERS = {"yolov5": _yolov5, "yolov5 growing": _yolov5_growing, "yolov5 with maps": _yolov5_with_maps,
+          "yolov3": _yolov3, "yolox": _yolox, "yolox-decoded": _yolox_decoded, "yolov8": _yolov8,
+          "yolov10": _yolov10, "yolov3-maps": _yolov3_maps, "yolov3-maps apart": _yolov3_maps_apart, "segment": _segment,
+          "classify": _classify, "own nms": _own_nms}

@@ -68,6 +68,6 @@ def _share(logit: float) -> float:
     return 1 / (1 + math.exp(-logit))
 
 
-READERS = {"yolov5": _decoded, "yolov5 with maps": _decoded, "yolov3": _decoded, "yolox-decoded": _decoded,
-           "yolox": _offsets, "yolov8": _without_objectness, "yolov10": _chosen, "yolov3-maps": _maps,
-           "yolov3-maps apart": _maps}
+READERS = {"yolov5": _decoded, "yolov5 growing": _decoded, "yolov5 with maps": _decoded, "yolov3": _decoded,
+           "yolox-decoded": _decoded, "yolox": _offsets, "yolov8": _without_objectness, "yolov10": _chosen,
+           "yolov3-maps": _maps, "yolov3-maps apart": _maps}

@@ -202,6 +202,17 @@ def test_free_sides_are_fixed_by_flag_by_metadata_or_at_640(tmp_path, capsys):
         assert read_card(out).size_text == wanted
 
 
+@pytest.mark.parametrize("batch", ["batch", 2])
+def test_grids_that_grow_with_the_picture_are_constants_once_its_sides_are_settled(tmp_path, batch):
+    kind = kind_of("yolov5 growing", free=True, height=96, width=160, batch=batch, metadata=ultralytics(*NAMES))
+    path, out = saved(tmp_path, kind), tmp_path / "out.onnx"
+    assert door(path, "-o", out, "--size", "160x96") == 0
+    assert {"Shape", "Range", "Expand"} <= {node.op_type for node in make(kind).graph.node}
+    assert not {"Shape", "Range", "Expand"} & {node.op_type for node in onnx.load(str(out)).graph.node}
+    for count in (1, 2, 5) if batch == "batch" else (2,):
+        agree(out, kind, pictures(kind, count), their_answer(path, kind, pictures(kind, count)))
+
+
 @pytest.mark.parametrize("layout", DETECT)
 @pytest.mark.parametrize("opset", [13, 19, 20])
 def test_lower_opsets_are_raised_to_the_one_that_quantizing_wants(tmp_path, layout, opset):
@@ -370,7 +381,9 @@ def test_an_adapted_file_is_quantized_like_our_own(tmp_path):
     for row in range(8):
         noise = np.random.default_rng(row).integers(0, 255, (96, 96, 3), np.uint8)
         Image.fromarray(noise).save(tmp_path / f"{row}.png")
-    assert quantize.main([str(out), "--images", str(tmp_path), "-o", str(lower), "--cache", "none"]) == 0
+    for form in ("cpu", "tensorrt"):
+        assert quantize.main([str(out), "--images", str(tmp_path), "-o", str(lower), "--cache", "none", "--form",
+                              form]) == 0
     graph = onnx.load(str(lower)).graph
     assert sum(node.op_type == "Conv" for node in graph.node) == 9  # the means over bins are no convolution any more
     assert read_card(lower).precision == "int8"

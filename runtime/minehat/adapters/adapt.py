@@ -50,12 +50,12 @@ def contract_from_foreign(path: str | Path, out: str | Path, wish: Wish | None =
     columns = columns_for(names, wish.mapping)
     card = card_for(foreign, wish, LAYOUTS[layout], columns.classes)
     graft_contract(foreign, LAYOUTS[layout], columns, replace(asked, classes=len(names)), card)
-    boxes, batch, notes = settle(foreign, layout)
+    boxes, notes = settle(foreign, layout)
     onnx = load_onnx("adapt models")
     with written_whole(out) as scratch:
         onnx.save(foreign.model, str(scratch))
         OrtBackend(scratch, card).close()
-    return Adapted(out, card, layout, why, names, columns, boxes, batch, (*foreign.notes, *notes))
+    return Adapted(out, card, layout, why, names, columns, boxes, foreign.batch, (*foreign.notes, *notes))
 
 
 def _layout(foreign: Foreign, wish: Wish, asked: Asked) -> tuple[str, str]:

@@ -38,35 +38,27 @@ def graft_contract(foreign: Foreign, layout: Layout, columns: Columns, asked: As
     graft.rename(chosen(graft, scores, columns, asked.classes or 0), SCORES)
     graft.rename(boxes, BOXES)
     for node in foreign.model.graph.node:
-        node.name = node.name or node.output[0]
+        node.name = node.name or f"{node.op_type} {node.output[0]}"
     _declare(foreign, foreign.batch or BATCH, "rows", len(columns.classes))
     entry = foreign.model.metadata_props.add()
     entry.key, entry.value = KEY, card.to_json()
 
 
-def settle(foreign: Foreign, layout: str) -> tuple[int, int | None, tuple[str, ...]]:
-    """Try the grafted model on noise and declare its shapes: boxes a picture, its batch, what a person should know.
+def settle(foreign: Foreign, layout: str) -> tuple[int, tuple[str, ...]]:
+    """Try the grafted model on noise and declare its shapes: boxes a picture, and what a person should know.
 
     Raises MineHatError for answers that are none.
     """
-    batch, notes = foreign.batch, []
-    try:
-        boxes, scores = _answer(foreign, batch or 2)
-    except MineHatError:
-        if batch:
-            raise
-        batch = 1
-        _declare(foreign, batch, "rows", 0)
-        boxes, scores = _answer(foreign, batch)
-        notes.append("its batch was free by name only, and is fixed at 1 now")
+    boxes, scores = _answer(foreign, foreign.batch or 2)
     if not (np.isfinite(boxes).all() and are_shares(scores)):
         raise MineHatError(f"{foreign.path} read as {layout} gives boxes that are not finite, or scores from "
                            f"{scores.min():.3g} to {scores.max():.3g} where 0 to 1 were wanted: it has another layout.")
     centres = (boxes[..., :2] + boxes[..., 2:]) / 2
-    if layout != "yolov10" and not all_over(centres, foreign):
-        notes.append(f"read as {layout}, the centres of its boxes do not lie all over the square: is it that layout?")
-    _declare(foreign, batch or BATCH, boxes.shape[1], scores.shape[2])
-    return boxes.shape[1], batch, tuple(notes)
+    _declare(foreign, foreign.batch or BATCH, boxes.shape[1], scores.shape[2])
+    if layout == "yolov10" or all_over(centres, foreign):
+        return boxes.shape[1], ()
+    return boxes.shape[1], (f"read as {layout}, the centres of its boxes do not lie all over the square: is it that "
+                            "layout?",)
 
 
 def _answer(foreign: Foreign, batch: int) -> tuple[Array, Array]:
@@ -88,10 +80,10 @@ def _fit_input(graft: Graft, foreign: Foreign) -> None:
     source = INPUT
     if foreign.half:
         target = name if not foreign.channels_last else graft.free("adapt.half")
-        made.append(helper.make_node("Cast", [source], [target], name=target, to=graft.onnx.TensorProto.FLOAT16))
+        made.append(helper.make_node("Cast", [source], [target], to=graft.onnx.TensorProto.FLOAT16))
         source = target
     if foreign.channels_last:
-        made.append(helper.make_node("Transpose", [source], [name], name=name, perm=[0, 2, 3, 1]))
+        made.append(helper.make_node("Transpose", [source], [name], perm=[0, 2, 3, 1]))
     for node in reversed(made):
         graft.graph.node.insert(0, node)
 
@@ -102,5 +94,5 @@ def _declare(foreign: Foreign, batch: int | str, rows: int | str, classes: int) 
         del values[:]
     for values, name, shape in ((graph.input, INPUT, [batch, 3, foreign.height, foreign.width]),
                                 (graph.output, BOXES, [batch, rows, 4]),
-                                (graph.output, SCORES, [batch, rows, classes or "classes"])):
+                                (graph.output, SCORES, [batch, rows, classes])):
         values.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape))

@@ -15,6 +15,7 @@ from ..guests import load_onnx
 from ..onnx_metadata import read_metadata
 from .metadata import Metadata, metadata_from
 from .opset import LEAST, opset_of, raised
+from .sides import with_sides_worked_out
 
 Array = npt.NDArray[Any]
 USUAL_SIDE = 640
@@ -70,27 +71,46 @@ def open_foreign(path: Path, size: tuple[int, int] | None = None) -> Foreign:
 
 
 def _tried(foreign: Foreign) -> Foreign:
-    """The same with its answers, and in the opset that our tools want where it can be had."""
-    feeds = noise_for(foreign)
-    answers = answered(foreign.model, feeds, foreign.path)
+    """The same with its answers, and as plain and new as our tools want it where it then answers alike."""
+    answers = answered(foreign.model, _noise_for(foreign, foreign.batch or 1), foreign.path)
+    foreign = _with_true_batch(foreign)
+    several = _noise_for(foreign, foreign.batch or 2)
+    wanted = answered(foreign.model, several, foreign.path)
 
     def answers_alike(model: Any) -> bool:
         try:
-            others = answered(model, feeds, foreign.path)
+            found = answered(model, several, foreign.path)
         except MineHatError:
             return False
-        return all(np.allclose(others[name], answer, rtol=1e-3, atol=1e-3) for name, answer in answers.items())
+        return all(np.allclose(found[name], answer, rtol=1e-3, atol=1e-3) for name, answer in wanted.items())
 
-    model, notes = raised(foreign.model, load_onnx("adapt models"), answers_alike)
+    onnx = load_onnx("adapt models")
+    model, notes = raised(foreign.model, onnx, answers_alike)
+    plain = with_sides_worked_out(model, onnx)
     halves = frozenset(name for name, answer in answers.items() if answer.dtype == np.float16)
     floats = {name: answer.astype(np.float32) for name, answer in answers.items()}
-    return replace(foreign, model=model, answers=floats, halves=halves, notes=(*foreign.notes, *notes))
+    return replace(foreign, model=plain if plain is not model and answers_alike(plain) else model, answers=floats,
+                   halves=halves, notes=(*foreign.notes, *notes))
 
 
-def noise_for(foreign: Foreign) -> dict[str, Array]:
-    """One batch of noise in 0..1 as the foreign network wants it, by its input's name."""
+def _with_true_batch(foreign: Foreign) -> Foreign:
+    """The same, its batch fixed at 1 where it is free by name only."""
+    if foreign.batch:
+        return foreign
+    try:
+        answered(foreign.model, _noise_for(foreign, 2), foreign.path)
+    except MineHatError:
+        value = next(value for value in foreign.model.graph.input if value.name == foreign.input)
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+        told = "its batch was free by name only, and is fixed at 1 now"
+        return replace(foreign, batch=1, notes=(*foreign.notes, told))
+    return foreign
+
+
+def _noise_for(foreign: Foreign, batch: int) -> dict[str, Array]:
+    """Noise in 0..1 as the foreign network wants it, by its input's name."""
     sides = ((foreign.height, foreign.width, 3) if foreign.channels_last else (3, foreign.height, foreign.width))
-    noise = np.random.default_rng(0).random((foreign.batch or 1, *sides), np.float32)
+    noise = np.random.default_rng(0).random((batch, *sides), np.float32)
     return {foreign.input: noise.astype(np.float16) if foreign.half else noise}
 
 
