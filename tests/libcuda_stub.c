@@ -139,6 +139,8 @@ Result cuGetErrorString(Result code, const char **words) {
 Result cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
     WITH_CONTEXT("cuMemGetInfo");
     *total = (size_t)1 << 30, *free_bytes = *total / 2;
+    for (Thing *thing = things; thing; thing = thing->next)
+        if (thing->kind == DEVICE) *free_bytes -= thing->size < *free_bytes ? thing->size : *free_bytes;
     return OK;
 }
 Result cuMemAlloc_v2(Address *address, size_t size) {

@@ -54,8 +54,10 @@ with open_device() as device:
     first.synchronize()
     assert (seen == 7).all()
     assert first.address and one.array((1024,), np.float32).__cuda_array_interface__["data"] == (one.address, False)
+    held = device.memory_info()[0]
     one.close()
     one.close()
+    assert device.memory_info()[0] == held + 4096
     graph.close()
 device.close()
 """

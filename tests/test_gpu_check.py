@@ -116,6 +116,15 @@ def test_the_checks_of_a_driver_run_for_real(tmp_path, monkeypatch, name):
     assert (row.status, row.reason) == (PASSED, "")
 
 
+def test_a_driver_whose_library_is_not_here_is_not_run(tmp_path, monkeypatch):
+    for variable, value in stub_environment(PYTHONPATH=str(tmp_path)).items():
+        monkeypatch.setenv(variable, value)
+    (tmp_path / "pycuda.py").write_text("raise ModuleNotFoundError('no pycuda')")
+    check = next(check for check in all_checks([]) if check.name == "pycuda: memory")
+    row = row_of(check, tmp_path / "log.txt")
+    assert row.status == NOT_RUN and "pip install pycuda" in row.reason
+
+
 @pytest.mark.parametrize(("name", "fail", "words"), [
     ("memory", "cuMemcpyDtoDAsync:1", "cuMemcpyDtoDAsync"), ("streams", "cuStreamSynchronize:700", "CudaLost"),
     ("kernel", "cuLaunchKernel:719:3", "CudaLost"), ("graphs", "cuGraphLaunch:1", "cuGraphLaunch")])
@@ -215,7 +224,7 @@ def test_an_engine_is_built_compared_timed_and_asked_too_much():
     figures = over_stand_in("models.engine(model, 'tensorrt')")
     assert figures["boxes"] > 20 and figures["pixels"] == figures["score"] == 0
     assert set(figures["latency_ms"]) == {"batch 1", "batch 4"}
-    assert figures["engine_mb"] > 1 and "build_seconds" in figures
+    assert figures["engine_mb"] > 1 and figures["held_mb"] == 0 and "build_seconds" in figures
 
 
 @pytest.mark.parametrize("nms", ["topk", "graph"])

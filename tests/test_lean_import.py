@@ -13,7 +13,8 @@ import pytest
 from bright_onnx import bright_onnx
 from conftest import ROOT
 
-ABSENT = ("torch", "cv2", "onnxruntime", "tensorrt", "tensorrt_rtx", "onnx", "PIL", "tqdm", "pycocotools")
+ABSENT = ("torch", "cv2", "onnxruntime", "tensorrt", "tensorrt_rtx", "onnx", "PIL", "tqdm", "pycocotools", "cuda",
+          "pycuda")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def run(lean: Path, program: str, *args: object) -> str:
 def test_the_wheel_holds_minehat_and_minewatch_only(wheel):
     with zipfile.ZipFile(wheel) as content:
         rooms = {name.split("/")[0] for name in content.namelist()}
-        assert "minehat/py.typed" in content.namelist()
+        assert {"minehat/py.typed", "minehat/kernels/letterbox.cu"} <= set(content.namelist())
     assert {room for room in rooms if not room.endswith(".dist-info")} == {"minehat", "minewatch"}
 
 

@@ -11,8 +11,9 @@ JSON: {"model": ..., "images": [{"source": ..., "width": ..., "height": ..., "de
 and cameras also have "frame" (from 0) and "seconds". A .jsonl file gets one such image a line, at once.
 
 exit codes: 0 done; 2 nothing was begun, for the model or an argument cannot be used or none of the sources
-is there; 3 inputs were not there or could not be read, some or all of them, and the rest is done; 130 ended
-by Ctrl-C, 143 by SIGTERM (without the files that are written whole). Stderr names what failed, a line each.
+is there; 3 inputs were not there or could not be read, some or all of them, and the rest is done; 5 the GPU
+gave up; 130 ended by Ctrl-C, 143 by SIGTERM (without the files that are written whole). Stderr names what
+failed, a line each.
 """
 
 from __future__ import annotations

@@ -9,6 +9,10 @@ class MineHatError(Exception):
     """Raised for anything that the user can put right. Doors print it on one line and exit 2."""
 
 
+class Missing(MineHatError):
+    """A guest library that is not here."""
+
+
 class CudaLost(Exception):
     """The GPU's context ended under our hands: nothing on it answers any more until the process is started again.
 
@@ -33,6 +37,6 @@ class ManyFaults(MineHatError):
         return [*self.lines, f"{self.counted} {self.cure}"]
 
 
-def missing(package: str, purpose: str, cure: str) -> MineHatError:
+def missing(package: str, purpose: str, cure: str) -> Missing:
     """The error for an absent guest library: who is missing, what for, and how to invite it."""
-    return MineHatError(f"{package} is missing; it is needed to {purpose}. {cure}")
+    return Missing(f"{package} is missing; it is needed to {purpose}. {cure}")

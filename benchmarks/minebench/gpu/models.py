@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from minehat.backends.ort import OrtBackend
 from minehat.card import ModelCard, read_card
+from minehat.cuda import open_device
 from minehat.detections import Detections
 from minehat.detector import open_detector
 from minehat.engine import BuildOptions, engine_from_onnx
@@ -31,6 +32,7 @@ MODULES = {"tensorrt": ("tensorrt",), "rtx": ("tensorrt_rtx", "tensorrt_rtx_bind
 TOLERANCES = {"fp32": (0.1, 1e-3), "fp16": (0.25, 1e-2), "int8": (1.0, 5e-2), "int8+fp16": (1.0, 5e-2)}
 LOW = 0.01
 BATCH = (1, 1, 4)
+MOST_HELD_MB = 64  # others may use the GPU beside us
 
 
 def engine(model: str, target: str) -> dict[str, Any]:
@@ -42,6 +44,7 @@ def engine(model: str, target: str) -> dict[str, Any]:
             figures = _compared(detector.backend, Path(model))
             figures["latency_ms"] = _timed(detector.backend, Path(model))
             _check_refusal(detector.backend, Path(model))
+        figures["held_mb"] = _held_mb(built.path, Path(model))
     return {**figures, "build_seconds": built.card.build_seconds, "engine_mb": built.card.engine_bytes / 1e6,
             "convolutions": built.card.precisions}
 
@@ -139,6 +142,19 @@ def _compared(backend: Any, model: Path) -> dict[str, Any]:
     expect(pixels <= most_pixels and score <= most_score,
            f"boxes differ by up to {pixels:.3f} pixels (at most {most_pixels}), scores by {score:.5f} ({most_score})")
     return {"boxes": boxes, "pixels": pixels, "score": score, "tolerance": [most_pixels, most_score]}
+
+
+def _held_mb(engine: Path, model: Path) -> int:
+    """Memory of the GPU that opening and closing twice more did not give back."""
+    free = []
+    for _ in range(3):
+        with open_detector(engine) as detector:
+            detector.backend.infer(_squares(model)[:BATCH[2]])
+        with open_device() as device:
+            free.append(device.memory_info()[0] >> 20)
+    held = free[0] - free[-1]
+    expect(held < MOST_HELD_MB, f"two more openings kept {held} MB of the GPU's memory")
+    return held
 
 
 def _check_refusal(backend: Any, model: Path) -> None:

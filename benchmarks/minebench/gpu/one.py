@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from minehat.errors import Missing
 from minehat.files import write_whole
 
 from .outcome import FAILED, NOT_RUN, PASSED, NotRun
@@ -26,7 +27,7 @@ def _answer(target: str, arguments: dict[str, Any]) -> dict[str, Any]:
     try:
         figures = getattr(importlib.import_module(module), function)(**arguments)
         return {"status": PASSED, "figures": figures}
-    except NotRun as exc:
+    except (NotRun, Missing) as exc:
         return {"status": NOT_RUN, "reason": " ".join(str(exc).split())}
     except Exception as exc:  # whatever it is, it is this row's answer
         traceback.print_exc()
