@@ -262,5 +262,5 @@ def _own_nms(net: Net) -> list[tuple[str, int]]:
 
 MAKERS = {"yolov5": _yolov5, "yolov5 growing": _yolov5_growing, "yolov5 with maps": _yolov5_with_maps,
           "yolov3": _yolov3, "yolox": _yolox, "yolox-decoded": _yolox_decoded, "yolov8": _yolov8,
-          "yolov10": _yolov10, "yolov3-maps": _yolov3_maps, "yolov3-maps apart": _yolov3_maps_apart, "segment": _segment,
-          "classify": _classify, "own nms": _own_nms}
+          "yolov10": _yolov10, "yolov3-maps": _yolov3_maps, "yolov3-maps apart": _yolov3_maps_apart,
+          "segment": _segment, "classify": _classify, "own nms": _own_nms}
