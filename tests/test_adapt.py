@@ -354,6 +354,15 @@ def test_a_model_that_knows_no_bare_head_is_warned_of(tmp_path, capsys):
     assert told["can_alarm"] is True and told["card"]["classes"] == ["helmet", "head"]
 
 
+def test_of_many_classes_people_are_shown_the_first(tmp_path, capsys):
+    names = [f"class {row}" for row in range(80)]
+    path, out = saved(tmp_path, kind_of("yolov8", classes=80, metadata=ultralytics(*names))), tmp_path / "out.onnx"
+    assert door(path, "-o", out) == 0
+    said = capsys.readouterr().err
+    assert read_card(out).classes == tuple(names)
+    assert "class 7" in said and "class 8" not in said and "and 72 more" in said
+
+
 def test_classes_come_from_a_file_a_line_each(tmp_path):
     listed, out = tmp_path / "obj.names", tmp_path / "out.onnx"
     listed.write_text("helmet\nhead\n\nperson\n")

@@ -4,9 +4,9 @@ Make another's detector serve here: its ONNX file gets our input and outputs and
 build, calib/quantize.py and the watch take it like our own. The layout of its outputs is recognised by its shapes,
 its metadata and its answer to a picture of noise; where several fit you are asked for --layout.
 
-layouts: yolov5 (also v7), yolov8 (also v9, v11, v12), yolov10 (also YOLO26, and exports with nms=True), yolox,
-yolox-decoded, yolov3 (decoded inside), yolov3-maps (raw maps, also channels last). Refused: masks, key points,
-classifiers, and suppression inside in another form.
+layouts: yolov5 (also v7), yolov8 (also v9, v11, v12; v10 and YOLO26 exported with end2end=False), yolov10 (also YOLO26
+end to end, and exports with nms=True), yolox, yolox-decoded, yolov3 (decoded inside), yolov3-maps (raw maps, also
+channels last). Refused: masks, key points, classifiers, and suppression inside in another form.
 
 The picture is centred in its square, where YOLOX puts it at the top left; boxes come out right either way, and what
 that costs its scores was not measured: `python benchmarks/accuracy.py` tells on labelled pictures.
@@ -23,7 +23,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from .adapters import LAYOUTS, PIXELS, Adapted, Wish, contract_from_foreign
-from .adapters.columns import OURS
+from .adapters.columns import OURS, listed
 from .arguments import share
 from .card import read_card
 from .errors import MineHatError
@@ -31,6 +31,8 @@ from .files import ready_file, write_whole
 from .labels.class_map import class_map
 from .progress import say
 from .results import check_no_input
+
+MOST_CLASSES = 8  # that people are shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -123,12 +125,14 @@ def _told(adapted: Adapted) -> str:
     lines = [f"{adapted.path}  {adapted.layout}: {adapted.why}",
              f"  input     {card.size_text}, {card.precision}, batch {batch}, {_pixels_told(adapted)}",
              f"  answers   {adapted.boxes} boxes, conf {card.conf:g}, iou {card.iou:g}"]
-    for row, (name, group) in enumerate(zip(card.classes, adapted.columns.of, strict=True)):
+    for row, (name, group) in enumerate(list(zip(card.classes, adapted.columns.of, strict=True))[:MOST_CLASSES]):
         theirs = ", ".join(adapted.names[column] for column in group)
         lines.append(f"  {'classes' if row == 0 else '':9} {name}{f'  (its {theirs})' if theirs != name else ''}")
+    if len(card.classes) > MOST_CLASSES:
+        lines.append(f"{'':12}and {len(card.classes) - MOST_CLASSES} more")
     lines += [f"note: {note}" for note in adapted.notes]
     if "head" not in card.classes:
-        lines.append(f"WARNING: it has no class `head`, only {', '.join(card.classes)}, and the watch can never alarm. "
+        lines.append(f"WARNING: it has no class `head`, only {listed(card.classes)}, and the watch can never alarm. "
                      "Say which of its classes is a bare head: --map NAME=head")
     return "\n".join(lines)
 

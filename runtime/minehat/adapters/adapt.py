@@ -11,7 +11,7 @@ from ..card import ModelCard
 from ..errors import MineHatError
 from ..files import written_whole
 from ..guests import load_onnx
-from .columns import Columns, columns_for
+from .columns import Columns, columns_for, listed
 from .contract import graft_contract, settle
 from .foreign import Foreign, open_foreign
 from .layout import Asked
@@ -75,6 +75,6 @@ def _names(foreign: Foreign, names: Sequence[str] | None, columns: int | None) -
                            "--classes helmet,head,... or a file with one name a line.")
     if columns is not None and columns != len(names):
         raise MineHatError(f"{foreign.path} gives scores of {columns} classes, and {len(names)} are named: "
-                           f"{', '.join(names[:8])}{', ...' if len(names) > 8 else ''}. Name them all, in the order of "
-                           "its columns: --classes; what is not wanted is left out by --map NAME=-.")
+                           f"{listed(names)}. Name them all, in the order of its columns: --classes; what is not "
+                           "wanted is left out by --map NAME=-.")
     return tuple(names)

@@ -29,7 +29,7 @@ def columns_for(names: Sequence[str], mapping: ClassMap) -> Columns:
         if stands_for is not None:
             meant.setdefault(stands_for, []).append(column)
     if not meant:
-        raise MineHatError(f"--map leaves no class of {', '.join(names)}. Keep one at least.")
+        raise MineHatError(f"--map leaves no class of {listed(names)}. Keep one at least.")
     ordered = sorted(meant, key=lambda name: OURS.index(name) if name in OURS else len(OURS))
     return Columns(tuple(ordered), tuple(tuple(meant[name]) for name in ordered))
 
@@ -48,9 +48,10 @@ def _check(names: Sequence[str], mapping: ClassMap) -> None:
     unknown = [name for name in mapping.classes if name not in names]
     if unknown:
         raise MineHatError(f"--map {unknown[0]}={mapping.classes[unknown[0]]}: the model has no class {unknown[0]}, "
-                           f"only {_listed(names)}.")
+                           f"only {listed(names)}.")
     mapping.check((*OURS, *names))
 
 
-def _listed(names: Sequence[str], most: int = 12) -> str:
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names for people, of many only the first."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
