@@ -136,11 +136,13 @@ def test_a_fixed_batch_stays_fixed_and_is_told(tmp_path, capsys, layout):
 
 
 @pytest.mark.parametrize("layout", DETECT)
-def test_fp16_gets_casts_and_what_is_grafted_works_in_fp32(tmp_path, layout):
+def test_fp16_gets_casts_and_what_is_grafted_works_in_fp32(tmp_path, capsys, layout):
     kind = kind_of(layout, half=True)
     path, out = saved(tmp_path, kind), tmp_path / "out.onnx"
     assert door(path, "-o", out, *flags(layout)) == 0
     assert read_card(out).precision == "fp16"
+    raw = layout in ("yolox", "yolov3-maps", "yolov3-maps apart")
+    assert ("its own decode is in FP16" in capsys.readouterr().err) != raw
     boxes, scores, *theirs = as_written(with_casts_shown(out, len(make(kind).graph.output)), pictures(kind, 1))
     wanted = read(kind, theirs)
     assert boxes.dtype == scores.dtype == np.float32
@@ -292,6 +294,17 @@ def test_a_layout_by_force_that_nothing_speaks_for_is_told(tmp_path, capsys):
     assert door(path, "-o", out, *flags("yolox"), "--layout", "yolox-decoded") == 0
     said = capsys.readouterr().err
     assert "nothing in the file speaks for it" in said and "do not lie all over the square: is it that layout?" in said
+
+
+def test_suppression_inside_that_rtx_cannot_build_is_told(tmp_path, capsys):
+    model = make(kind_of("yolov10"))
+    model.graph.node.append(onnx.helper.make_node("NonMaxSuppression", ["all_boxes", "all_scores"], ["chosen"]))
+    for name, sides in (("all_boxes", [1, 1, 4]), ("all_scores", [1, 1, 1])):
+        model.graph.initializer.append(onnx.numpy_helper.from_array(np.zeros(sides, np.float32), name))
+    path = tmp_path / "theirs.onnx"
+    onnx.save(model, path)
+    assert door(path, "-o", tmp_path / "out.onnx") == 0
+    assert "TensorRT-RTX cannot build" in capsys.readouterr().err
 
 
 def test_the_card_names_its_parent_and_the_foreign_metadata_stay(tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -55,7 +55,8 @@ def contract_from_foreign(path: str | Path, out: str | Path, wish: Wish | None =
     with written_whole(out) as scratch:
         onnx.save(foreign.model, str(scratch))
         OrtBackend(scratch, card).close()
-    return Adapted(out, card, layout, why, names, columns, boxes, foreign.batch, (*foreign.notes, *notes))
+    notes = (*foreign.notes, *notes, *_bounds(foreign, layout))
+    return Adapted(out, card, layout, why, names, columns, boxes, foreign.batch, notes)
 
 
 def _layout(foreign: Foreign, wish: Wish, asked: Asked) -> tuple[str, str]:
@@ -66,6 +67,14 @@ def _layout(foreign: Foreign, wish: Wish, asked: Asked) -> tuple[str, str]:
     LAYOUTS[wish.layout].classes(foreign, asked)
     shown = LAYOUTS[wish.layout].fits(foreign, asked)
     return wish.layout, f"--layout says so; {shown or 'nothing in the file speaks for it'}"
+
+
+def _bounds(foreign: Foreign, layout: str) -> Iterator[str]:
+    """What the foreign part of the graph cannot do."""
+    if foreign.halves and LAYOUTS[layout].decoded:
+        yield "its own decode is in FP16, where boxes beyond pixel 512 lie on half pixels; an FP32 export is finer"
+    if "NonMaxSuppression" in foreign.operators:
+        yield "it suppresses inside with NonMaxSuppression, which TensorRT-RTX cannot build; export it without"
 
 
 def _names(foreign: Foreign, names: Sequence[str] | None, columns: int | None) -> tuple[str, ...]:

@@ -29,5 +29,6 @@ class Layout:
     fits: Callable[[Foreign, Asked], str | None]  # what speaks for it; None where something speaks against it
     graft: Callable[[Graft, Foreign, dict[str, str], Asked], tuple[str, str]]  # the third: its outputs in float32, by
     # their names before. Returns the names of boxes [N, B, 4] and scores [N, B, C]
+    decoded: bool = True  # its boxes are in pixels as they come
     pad: int = 114  # grey of the bands that such networks were trained with
     iou: float = 0.5  # of the suppression after it
