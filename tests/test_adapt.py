@@ -80,8 +80,8 @@ def their_answer(path: Path, kind: Kind, batch: np.ndarray) -> tuple[np.ndarray,
 
 def by_backend(out: Path, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """boxes and scores as our backend gives them."""
-    answer = OrtBackend(out, read_card(out)).infer(batch)
-    return (answer.boxes, answer.scores) if hasattr(answer, "boxes") else answer
+    boxes, scores = OrtBackend(out, read_card(out)).infer(batch)
+    return boxes, scores
 
 
 def agree(out: Path, kind: Kind, batch: np.ndarray, theirs: tuple[np.ndarray, np.ndarray],
