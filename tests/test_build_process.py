@@ -98,8 +98,8 @@ def test_the_same_build_twice_is_fetched_and_equal(tmp_path):
 
 
 @pytest.mark.parametrize("options", [
-    BuildOptions(sm=(89,)), BuildOptions(batch=(1, 1, 2)), BuildOptions(opt_level=1), BuildOptions(workspace=1 << 25),
-    BuildOptions(tactics=("jit",)), BuildOptions(keep=False)])
+    BuildOptions(sm=(89,)), BuildOptions(batch=(1, 1, 2)), BuildOptions(opt_level=1), BuildOptions(tf32=False),
+    BuildOptions(workspace=1 << 25), BuildOptions(tactics=("jit",)), BuildOptions(keep=False)])
 def test_another_build_is_not_fetched(tmp_path, options):
     model = saved(tmp_path)
     engine_from_onnx(model)

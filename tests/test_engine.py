@@ -6,9 +6,11 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from engines import CARD, door, saved
 from minehat import MineHatError, read_card
+from minehat.cli import main
 from minehat.engine import BuildOptions, check_engine, engine_from_onnx, read_engine_card
 from minehat.engine.layers import convolutions_in, layers_from_table
 from minehat.engine.library import Library
@@ -16,6 +18,7 @@ from minehat.engine.options import batch_from_text, bytes_from_text, sm_from_tex
 from minehat.files import sha256_of
 from minehat.gpu import Gpu
 from minehat.onnx_metadata import read_metadata
+from minehat.pictures import write_picture
 
 pytestmark = pytest.mark.skipif(
     (platform.system(), platform.machine()) != ("Linux", "x86_64"),
@@ -167,22 +170,6 @@ def test_an_engine_that_fits_passes(engine):
     assert check_engine(engine.path, here(engine)) == engine.card
 
 
-@pytest.mark.parametrize("share", [0, 0.5, 0.99])
-def test_a_cut_engine_is_refused(copied, share):
-    content = copied.read_bytes()
-    copied.write_bytes(content[:int(len(content) * share)])
-    with pytest.raises(MineHatError, match=r"cut short.*minehat build tiny.onnx --target rtx --batch 1,1,4"):
-        check_whole(copied)
-
-
-def test_an_engine_with_one_bit_changed_is_refused(copied):
-    content = bytearray(copied.read_bytes())
-    content[len(content) // 2] ^= 1
-    copied.write_bytes(content)
-    with pytest.raises(MineHatError, match="SHA-256 differs"):
-        check_whole(copied)
-
-
 def test_an_engine_of_another_version_or_gpu_is_refused(engine):
     with pytest.raises(MineHatError, match=r"TensorRT-RTX 1\.7\.1.*here is TensorRT-RTX 1\.2.*minehat build"):
         check_engine(engine.path, here(engine, version="1.2"))
@@ -192,17 +179,63 @@ def test_an_engine_of_another_version_or_gpu_is_refused(engine):
         check_engine(engine.path, replace(here(engine), gpu=None))
 
 
-def test_a_card_that_is_missing_or_not_an_engines_is_refused(copied):
-    beside = copied.with_name(copied.name + ".json")
-    beside.write_text(CARD.to_json())
-    with pytest.raises(MineHatError, match="lacks engine_sha256"):
-        check_engine(copied)
-    beside.write_text("{")
-    with pytest.raises(MineHatError, match="not JSON"):
-        check_engine(copied)
-    beside.unlink()
-    with pytest.raises(MineHatError, match="is missing"):
-        check_engine(copied)
+def edited(**changes):
+    def edit(path):
+        beside = path.with_name(path.name + ".json")
+        beside.write_text(json.dumps({**json.loads(beside.read_text()), **changes}))
+    return edit
+
+
+def written(content, beside=False):
+    def write(path):
+        target = path.with_name(path.name + ".json") if beside else path
+        target.write_bytes(content(target.read_bytes()) if callable(content) else content)
+    return write
+
+
+def flipped(content):
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1:]
+
+
+def resealed(path):
+    """Another file in its place, and a card that was made to fit."""
+    path.write_bytes(b"PK" + bytes(98))
+    edited(engine_bytes=100, engine_sha256=sha256_of(path))(path)
+
+
+HARMS = {
+    "empty": (written(b""), "holds 0 bytes, its card says"),
+    "half of it": (written(lambda content: content[:len(content) // 2]), "it is cut short or another engine"),
+    "99 % of it": (written(lambda content: content[:len(content) * 99 // 100]), "it is cut short or another engine"),
+    "one bit": (written(flipped), "SHA-256 differs"),
+    "random bytes": (written(lambda content: np.random.default_rng(0).bytes(len(content))), "it begins with b'"),
+    "a file of another kind": (resealed, "it begins with b'PK"),
+    "no card": (lambda path: path.with_name(path.name + ".json").unlink(), "its card tiny.rtx.engine.json is missing"),
+    "an empty card": (written(b"", beside=True), "not JSON"),
+    "half a card": (written(lambda text: text[:len(text) // 2], beside=True), "not JSON"),
+    "a model's card": (written(CARD.to_json().encode(), beside=True), "lacks engine_sha256"),
+    "a card of tomorrow": (edited(schema=99), "has schema 99, this MineHat reads up to 1"),
+    "an engine of tomorrow": (edited(engine_schema=99), "has engine schema 99, this MineHat reads up to 1"),
+    "a flavour of tomorrow": (edited(flavour="trt-lite"), "needs an NVIDIA GPU"),
+    "a card edited to words": (edited(engine_bytes="many"), "was edited by hand, or is damaged"),
+    "a card edited in its layers": (edited(layers=[{"name": "stem"}]), "was edited by hand, or is damaged"),
+    "a card without its batch": (edited(batch=None), "was edited by hand, or is damaged"),
+    "a card of another hash": (edited(engine_sha256="0" * 64), "SHA-256 differs"),
+    "nothing": (lambda path: None, "run the .onnx file that it was built from: `minehat detect tiny.onnx ...`"),
+}
+
+
+@pytest.mark.parametrize("harm", HARMS)
+def test_an_engine_that_cannot_be_run_is_one_line(copied, capsys, monkeypatch, harm):
+    """As `minehat detect` meets it on a machine without a GPU."""
+    monkeypatch.setattr("minehat.engine.check.first_gpu", lambda: None)
+    do, words = HARMS[harm]
+    do(copied)
+    write_picture(copied.with_name("x.png"), np.zeros((8, 8, 3), np.uint8))
+    assert main(["detect", str(copied), str(copied.with_name("x.png"))]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1 and words in said[0], said
 
 
 # Small parts

@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_search(parser: argparse.ArgumentParser) -> None:
-    search = parser.add_argument_group("memory and time")
+    search = parser.add_argument_group("memory, time and speed")
     search.add_argument("--workspace", metavar="SIZE",
                         help="most GPU scratch memory that a layer may use (default 1GiB; on a Jetson a quarter of the "
                              "free memory where that is less)")
@@ -73,6 +73,8 @@ def _add_search(parser: argparse.ArgumentParser) -> None:
                         help="how long to look for fast kernels: less time and memory, or a faster engine (default 3)")
     search.add_argument("--tactics", metavar=",".join(TACTICS) + "|none",
                         help="sources of convolution kernels that may be tried; fewer take less memory")
+    search.add_argument("--no-tf32", action="store_true",
+                        help="let no FP32 convolution round to TF32, for comparisons to the last digit")
     search.add_argument("--timing-cache", metavar="FILE", type=Path,
                         help="where kernels' timings are kept (default: ours for this GPU; TensorRT only)")
     search.add_argument("--dla", metavar="CORE", type=int,
@@ -114,8 +116,8 @@ def _options(args: argparse.Namespace) -> BuildOptions:
         batch=batch_from_text(args.batch) if args.batch else None,
         workspace=bytes_from_text(args.workspace) if args.workspace else None, opt_level=args.opt_level,
         tactics=tactics_from_text(args.tactics) if args.tactics else None,
-        timing_cache=Path(args.timing_cache) if args.timing_cache else None, dla=args.dla, nms=args.nms,
-        candidates=args.candidates, require=args.require, keep=not args.no_cache)
+        timing_cache=Path(args.timing_cache) if args.timing_cache else None, tf32=not args.no_tf32, dla=args.dla,
+        nms=args.nms, candidates=args.candidates, require=args.require, keep=not args.no_cache)
 
 
 def _check_json(args: argparse.Namespace) -> None:

@@ -107,7 +107,7 @@ def _check_served(target: str) -> None:
 def _options(target: str, nms: str = "none") -> BuildOptions:
     gpu = first_gpu()
     sm = (int(gpu.capability.replace(".", "")),) if gpu and target == "rtx" else ()
-    return BuildOptions(target=target, sm=sm, batch=BATCH, nms=nms, keep=False)
+    return BuildOptions(target=target, sm=sm, batch=BATCH, nms=nms, tf32=False, keep=False)
 
 
 @cache

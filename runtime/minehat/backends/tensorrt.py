@@ -18,7 +18,6 @@ from ..engine.library import running_library
 from ..engine.network import INPUT
 from ..engine.watch import BuildLog, logger_for
 from ..errors import MineHatError
-from ..gpu import first_gpu
 
 Array = npt.NDArray[Any]
 _DTYPES = {"FLOAT": np.float32, "INT64": np.int64, "BOOL": np.bool_}  # of the graph's contract
@@ -30,9 +29,6 @@ class TensorRtBackend:
     name = "tensorrt"
 
     def __init__(self, path: Path, card: ModelCard, threads: int | None = None) -> None:
-        if first_gpu() is None:  # parts of TensorRT crash where no driver answers
-            raise MineHatError(f"{path} needs an NVIDIA GPU, and no driver answers here. On the CPU run the .onnx "
-                               "file that it was built from.")
         self._path, self._card = path, card
         self._engine_card = check_engine(path)
         self._thread = threading.get_ident()

@@ -79,7 +79,8 @@ def _key(source: Source, library: Library, options: BuildOptions) -> str:
     return key_of({"network": source.sha256, "card": source.card.to_json(), "library": library.title,
                    "gpu": [gpu.name, gpu.capability, gpu.cuda_version] if gpu else None,
                    "batch": options.batch, "sm": options.sm, "workspace": options.workspace,
-                   "opt_level": options.opt_level, "tactics": options.tactics, "dla": options.dla})
+                   "opt_level": options.opt_level, "tactics": options.tactics, "tf32": options.tf32,
+                   "dla": options.dla})
 
 
 def _of_this_build(card: EngineCard, source: Source, options: BuildOptions, path: Path) -> EngineCard:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..errors import MineHatError
 from ..files import sha256_of
+from ..gpu import first_gpu
 from .card import EngineCard, read_engine_card
 from .library import Library, running_library
 
@@ -20,6 +21,8 @@ def check_engine(path: str | Path, here: Library | None = None) -> EngineCard:
     path = Path(path)
     card = read_engine_card(path)
     check_whole(path, card)
+    if here is None and first_gpu() is None:  # before the library is touched: parts of it crash where no driver answers
+        raise _no_gpu(path, card)
     _refuse_foreign(path, card, here or running_library(card.flavour))
     return card
 
@@ -44,12 +47,16 @@ def _refuse_foreign(path: Path, card: EngineCard, here: Library) -> None:
         raise MineHatError(f"{path} was built with {card.library_title}, here is {here.title}. "
                            f"Build it here: `{card.rebuild}`")
     if here.gpu is None:
-        raise MineHatError(f"{path} needs an NVIDIA GPU, and no driver answers here. On the CPU run the ONNX "
-                           f"file: `minehat detect {card.onnx} ...`")
+        raise _no_gpu(path, card)
     if here.gpu.capability not in card.compute_capabilities or card.gpu not in (None, here.gpu.name):
         built_for = ", ".join(card.compute_capabilities)
         raise MineHatError(f"{path} was built for {card.gpu or 'GPUs'} of compute capability {built_for}; "
                            f"this is {here.gpu.name} of {here.gpu.capability}. {_build_here(card, here)}")
+
+
+def _no_gpu(path: Path, card: EngineCard) -> MineHatError:
+    return MineHatError(f"{path} needs an NVIDIA GPU, and no driver answers here. On the CPU run the .onnx "
+                        f"file that it was built from: `minehat detect {card.onnx} ...`")
 
 
 def _build_here(card: EngineCard, here: Library) -> str:

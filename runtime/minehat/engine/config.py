@@ -26,6 +26,8 @@ def configured(library: Library, network: Network, card: ModelCard, options: Bui
         config.builder_optimization_level = options.opt_level
     if options.tactics is not None:
         config.set_tactic_sources(_bits(trt, options.tactics))
+    if not options.tf32:
+        config.clear_flag(trt.BuilderFlag.TF32)
     capabilities = aim(library, config, options.sm)
     profile = network.builder.create_optimization_profile()
     profile.set_shape(network.input.name, *((n, 3, card.height, card.width) for n in batch))

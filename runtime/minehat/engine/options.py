@@ -28,6 +28,7 @@ class BuildOptions:
     opt_level: int | None = None  # how long to look for fast kernels, 0 to 5; None for the library's own, 3
     tactics: tuple[str, ...] | None = None  # of TACTICS, () for none of them; None for the library's own choice
     timing_cache: Path | None = None  # None for one of ours, by library and GPU; TensorRT only
+    tf32: bool = True  # let FP32 convolutions round to TF32 on GPUs that have it
     dla: int | None = None  # core of the deep learning accelerator; what it cannot run goes to the GPU
     nms: str = "none"  # suppression to graft on: none, topk, graph, plugin
     candidates: int | None = None  # boxes a picture that go into it; None for the usual
@@ -70,6 +71,8 @@ class BuildOptions:
             flags += ["--tactics", ",".join(self.tactics) or "none"]
         if self.nms != "none":
             flags += ["--nms", self.nms]
+        if not self.tf32:
+            flags += ["--no-tf32"]
         for flag in ("workspace", "opt_level", "dla", "candidates", "require"):
             if getattr(self, flag) is not None:
                 flags += [f"--{flag.replace('_', '-')}", str(getattr(self, flag))]
