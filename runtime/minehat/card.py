@@ -41,10 +41,14 @@ class ModelCard:
     channel_order: str = "RGB"
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)  # per channel, in 0..255
     scale: tuple[float, ...] = (1 / 255, 1 / 255, 1 / 255)
+    input_dtype: str = "float32"  # of `images`; uint8: planes of pixels 0..255 as they are, mean and scale in the graph
     pad: int = 114  # grey of the letterbox's bands, 0..255
     stride: int = 32
     precision: str = "fp32"
     outputs: tuple[str, ...] = OUTPUTS["none"]  # their names, in the order of OUTPUTS
+    decode: str = "inside"  # outside: the outputs are the raw maps, fine to coarse, and the runtime makes boxes of them
+    anchors: tuple[tuple[float, float], ...] = ()  # (w, h) in pixels, small to large; where decode is outside
+    reach: float = 1.0  # cells wide the square is in which a cell can place a centre; where decode is outside
     suppression: str = "none"  # inside the graph: none, topk, graph, plugin
     candidates: int = 0  # boxes a picture that the graph lets through at most; 0 where all
     conf: float = 0.25  # default threshold on the score; where the graph suppresses, the least there is
@@ -129,12 +133,15 @@ def _card_from_fields(found: dict[str, Any], source: str) -> ModelCard:
     lacking = [key for key in ("name", "classes", "height", "width") if key not in found]
     if lacking:
         raise MineHatError(f"{source}: the model card lacks {', '.join(lacking)}.")
-    chosen: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value
-                              for key, value in found.items() if key in known}
+    chosen: dict[str, Any] = {key: _frozen(value) for key, value in found.items() if key in known}
     try:
         return ModelCard(**chosen)
     except (TypeError, ValueError) as exc:
         raise MineHatError(f"{source}: the model card is not usable: {exc}") from exc
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _check(card: ModelCard) -> None:
@@ -164,13 +171,31 @@ def _check_names(card: ModelCard) -> None:
     wanted = OUTPUTS.get(card.suppression, ())
     if not wanted:
         raise ValueError(f"suppression must be one of {', '.join(OUTPUTS)}, found {card.suppression!r}.")
-    if len(card.outputs) != len(wanted):
+    if card.decode not in ("inside", "outside"):
+        raise ValueError(f"decode must be inside or outside, found {card.decode!r}.")
+    if card.decode == "outside":
+        _check_decode(card)
+    elif len(card.outputs) != len(wanted):
         raise ValueError(f"outputs must name {len(wanted)}: {', '.join(wanted)}; found {card.outputs!r}.")
     if type(card.candidates) is not int or card.candidates < 0:
         raise ValueError(f"candidates must be a whole number from 0, found {card.candidates!r}.")
 
 
+def _check_decode(card: ModelCard) -> None:
+    """Of a graph whose outputs are raw maps [N, a * (5 + C), h, w]."""
+    if card.suppression != "none":
+        raise ValueError(f"decode outside goes with no suppression inside, found {card.suppression!r}.")
+    pairs = all(isinstance(pair, tuple) and len(pair) == 2 and all(map(_is_number, pair)) for pair in card.anchors)
+    if not card.anchors or not card.outputs or len(card.anchors) % len(card.outputs) or not pairs:
+        raise ValueError(f"anchors must be (w, h) pairs, as many for each of the {len(card.outputs)} outputs; "
+                         f"found {card.anchors!r}.")
+    if not _is_number(card.reach) or card.reach < 1:
+        raise ValueError(f"reach must be a number from 1, found {card.reach!r}.")
+
+
 def _check_input(card: ModelCard) -> None:
+    if card.input_dtype not in ("float32", "uint8"):
+        raise ValueError(f"input_dtype must be float32 or uint8, found {card.input_dtype!r}.")
     for key in ("stride", "height", "width"):
         value = getattr(card, key)
         if type(value) is not int or value <= 0 or value % card.stride:
