@@ -16,21 +16,19 @@ A foreign model keeps its licence.
 from __future__ import annotations
 
 import argparse
-import json
 import re
-import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from .adapters import LAYOUTS, PIXELS, Adapted, Wish, contract_from_foreign
 from .adapters.columns import OURS, listed
 from .arguments import share
 from .card import read_card
 from .errors import MineHatError
-from .files import ready_file, write_whole
 from .labels.class_map import class_map
 from .progress import say
-from .results import check_no_input
+from .report_file import check_report, write_report
 
 MOST_CLASSES = 8  # that people are shown
 
@@ -66,8 +64,7 @@ def run(args: argparse.Namespace) -> int:
                 iou=args.iou, card=read_card(args.card) if args.card else None)
     adapted = contract_from_foreign(args.model, args.out, wish)
     say(_told(adapted))
-    if args.json:
-        _write_json(args.json, args.model, adapted)
+    write_report(args.json, _report(args.model, adapted))
     return 0
 
 
@@ -77,12 +74,7 @@ def _check_places(args: argparse.Namespace) -> None:
         raise MineHatError(f"-o {out}: the name must end in .onnx.")
     if out.resolve() == Path(args.model).resolve():
         raise MineHatError(f"-o {out} is the model. Name another file.")
-    if args.json in (None, "-"):
-        return
-    if not args.json.lower().endswith(".json"):
-        raise MineHatError(f"--json {args.json}: the name must end in .json, or be - for stdout.")
-    check_no_input(args.json, model=args.model, card=args.card, classes=args.classes)
-    ready_file(args.json)
+    check_report(args.json, model=args.model, card=args.card, classes=args.classes)
 
 
 def _classes(text: str | None) -> tuple[str, ...] | None:
@@ -143,15 +135,10 @@ def _pixels_told(adapted: Adapted) -> str:
     return f"{card.channel_order} {min(ends):.3g}..{max(ends):.3g}"
 
 
-def _write_json(name: str, model: str, adapted: Adapted) -> None:
-    report = {"model": model, "out": str(adapted.path), "layout": adapted.layout, "why": adapted.why,
-              "names": adapted.names, "columns": dict(zip(adapted.columns.classes, adapted.columns.of, strict=True)),
-              "dropped": [name for column, name in enumerate(adapted.names)
-                          if not any(column in group for group in adapted.columns.of)],
-              "boxes": adapted.boxes, "batch": adapted.batch, "can_alarm": OURS[1] in adapted.card.classes,
-              "notes": adapted.notes, "card": asdict(adapted.card)}
-    text = json.dumps(report, indent=1) + "\n"
-    if name == "-":
-        sys.stdout.write(text)
-    else:
-        write_whole(Path(name), text)
+def _report(model: str, adapted: Adapted) -> dict[str, Any]:
+    return {"model": model, "out": str(adapted.path), "layout": adapted.layout, "why": adapted.why,
+            "names": adapted.names, "columns": dict(zip(adapted.columns.classes, adapted.columns.of, strict=True)),
+            "dropped": [name for column, name in enumerate(adapted.names)
+                        if not any(column in group for group in adapted.columns.of)],
+            "boxes": adapted.boxes, "batch": adapted.batch, "can_alarm": OURS[1] in adapted.card.classes,
+            "notes": adapted.notes, "card": asdict(adapted.card)}

@@ -36,9 +36,8 @@ from .engine.options import (
     tactics_from_text,
 )
 from .errors import MineHatError
-from .files import ready_file, write_whole
 from .progress import say
-from .results import check_no_input
+from .report_file import check_report, write_report
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,8 +90,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def check(args: argparse.Namespace) -> None:
-    """Raise MineHatError for arguments that no build can be begun with."""
-    _check_json(args)
+    """Raise MineHatError, before the minutes that a build takes, for arguments that none can be begun with."""
+    check_report(args.json, model=args.model, card=args.card)
     _options(args)
 
 
@@ -105,8 +104,7 @@ def build(wishes: Mapping[str, Any]) -> int:
         raise MineHatError(f"{args.model}: memory ran out. Close other programs, add swap, or give a smaller "
                            "--workspace and --opt-level.") from exc
     say(_table(built))
-    if args.json:
-        _write_json(args.json, built)
+    write_report(args.json, _report(built))
     return 0
 
 
@@ -118,18 +116,6 @@ def _options(args: argparse.Namespace) -> BuildOptions:
         tactics=tactics_from_text(args.tactics) if args.tactics else None,
         timing_cache=Path(args.timing_cache) if args.timing_cache else None, tf32=not args.no_tf32, dla=args.dla,
         nms=args.nms, candidates=args.candidates, require=args.require, keep=not args.no_cache)
-
-
-def _check_json(args: argparse.Namespace) -> None:
-    """Before the build, which takes minutes."""
-    if args.json in (None, "-"):
-        return
-    name = args.json.lower()
-    if not name.endswith(".json") or name.endswith(".engine.json"):
-        raise MineHatError(f"--json {args.json}: the name must end in .json, or be - for stdout, and not in "
-                           ".engine.json, which is an engine's card.")
-    check_no_input(args.json, model=args.model, card=args.card)
-    ready_file(args.json)
 
 
 def _table(built: Built) -> str:
@@ -165,15 +151,10 @@ def _notes(built: Built) -> list[str]:
     return notes
 
 
-def _write_json(name: str, built: Built) -> None:
+def _report(built: Built) -> dict[str, Any]:
     card = json.loads(built.card.to_json())
-    report = {"engine": str(built.path), "kept": built.kept, "card": card,
-              **{key: card.pop(key) for key in ("convolutions", "layers", "warnings")}}
-    text = json.dumps(report, indent=1) + "\n"
-    if name == "-":
-        sys.stdout.write(text)
-    else:
-        write_whole(Path(name), text)
+    return {"engine": str(built.path), "kept": built.kept, "card": card,
+            **{key: card.pop(key) for key in ("convolutions", "layers", "warnings")}}
 
 
 if __name__ == "__main__":

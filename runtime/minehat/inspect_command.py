@@ -8,21 +8,18 @@ and fusions; weights and memory. ONNX files are read without the onnx package. A
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from .card import read_card
 from .errors import MineHatError
-from .files import ready_file, write_whole
 from .inspection import EngineFacts, OnnxFacts, engine_facts, onnx_facts
 from .inspection.engine_text import engine_text
 from .inspection.onnx_text import onnx_text
 from .inspection.plain import plain_card, plain_engine, plain_onnx
 from .inspection.texts import card_text
 from .progress import say
-from .results import check_no_input
+from .report_file import check_report, write_report
 from .tables import print_table
 
 _MOST_NAME = 60  # characters of a layer's name in the table; --json holds all
@@ -39,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     """Tell people on stderr and machines in --json. Returns 0; raises MineHatError."""
     path = Path(args.file)
     kind = _kind(path)
-    _check_json(args)
+    check_report(args.json, file=args.file)
     if kind == "onnx":
         plain = _tell_onnx(onnx_facts(path), args.layers)
     elif kind == "engine":
@@ -48,20 +45,8 @@ def run(args: argparse.Namespace) -> int:
         card = read_card(path)
         say(card_text(path, card))
         plain = plain_card(path, card)
-    if args.json:
-        _write_json(args.json, plain)
+    write_report(args.json, plain)
     return 0
-
-
-def _check_json(args: argparse.Namespace) -> None:
-    if args.json in (None, "-"):
-        return
-    name = args.json.lower()
-    if not name.endswith(".json") or name.endswith(".engine.json"):
-        raise MineHatError(f"--json {args.json}: the name must end in .json, or be - for stdout, and not in "
-                           ".engine.json, which is an engine's card.")
-    check_no_input(args.json, file=args.file)
-    ready_file(args.json)
 
 
 def _kind(path: Path) -> str:
@@ -99,11 +84,3 @@ def _tell_engine(facts: EngineFacts, layers: bool) -> dict[str, Any]:
                     [(layer.name[:_MOST_NAME], layer.kind, layer.precision, ", ".join(layer.outputs) or "-",
                       str(len(layer.nodes))) for layer in facts.layers])
     return plain_engine(facts)
-
-
-def _write_json(name: str, plain: dict[str, Any]) -> None:
-    text = json.dumps(plain, indent=1) + "\n"
-    if name == "-":
-        sys.stdout.write(text)
-    else:
-        write_whole(Path(name), text)
