@@ -7,12 +7,15 @@ of key (1) and value (2); the graph with its weights (field 7) is stepped over, 
 
 from __future__ import annotations
 
+import json
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from .errors import MineHatError
 
+CALIBRATION_KEY = "minehat.calibration"  # JSON on how INT8 ranges were found
 _GRAPH_FIELD, _METADATA_FIELD = 7, 14
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
@@ -30,6 +33,16 @@ def read_metadata(path: str | Path) -> dict[str, str]:
         raise MineHatError(f"{path} is not an ONNX file, or it is cut short.") from exc
     except OSError as exc:
         raise MineHatError(f"{path} cannot be read: {exc.strerror or exc}.") from exc
+
+
+def object_under(key: str, metadata: Mapping[str, str]) -> dict[str, Any]:
+    """The JSON object under a key of a file's metadata; {} where there is none, {"set": ...} around what is none."""
+    text = metadata.get(key, "{}")
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = text
+    return found if isinstance(found, dict) else {"set": found}
 
 
 def key_and_value(entry: bytes) -> tuple[str, str]:

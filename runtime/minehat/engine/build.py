@@ -6,7 +6,6 @@ The network is strongly typed: FP16 casts and INT8 scales in the file decide, no
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 import sys
 import time
@@ -18,7 +17,7 @@ from ..answers import check_no_plugin
 from ..card import ModelCard
 from ..errors import MineHatError
 from ..files import ready_file, written_whole
-from ..onnx_metadata import read_metadata
+from ..onnx_metadata import CALIBRATION_KEY, object_under, read_metadata
 from ..progress import say
 from .card import EngineCard, card_beside
 from .config import configured, workspace_of
@@ -33,8 +32,6 @@ from .required import check_required
 from .source import Source, source_of
 from .timing import timing_cache
 from .watch import BuildLog, Phases, interruptible, logger_for, monitor_for
-
-CALIBRATION_KEY = "minehat.calibration"  # of the ONNX metadata: JSON on how the ranges were found
 
 
 @dataclass(frozen=True)
@@ -138,18 +135,9 @@ def _build(source: Source, path: Path, options: BuildOptions, library: Library) 
         onnx=source.onnx.name, flavour=library.flavour, tensorrt_version=library.version,
         gpu=gpu.name if gpu else None, compute_capabilities=capabilities,
         cuda_version=gpu.cuda_version if gpu else None, build_flags=(), batch=batch,
-        calibration=_calibration(source.onnx), build_seconds=seconds,
+        calibration=object_under(CALIBRATION_KEY, read_metadata(source.onnx)), build_seconds=seconds,
         convolutions=tuple(convolutions_in(layers, network.convolution_names())), layers=layers,
         warnings=tuple(dict.fromkeys(log.warnings)), dla=dla)
-
-
-def _calibration(onnx: Path) -> dict[str, Any]:
-    text = read_metadata(onnx).get(CALIBRATION_KEY, "{}")
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = text
-    return found if isinstance(found, dict) else {"set": found}
 
 
 def _batch(network: Network, options: BuildOptions) -> tuple[int, int, int]:
@@ -182,8 +170,8 @@ def _compile(library: Library, network: Network, config: Any, log: BuildLog, opt
 
 
 def _warn_of_memory(library: Library, network: Network, options: BuildOptions) -> None:
-    unified = library.gpu is not None and library.gpu.unified and library.flavour == "tensorrt"
-    warning = warning_of(unified, memory_here(), network.onnx.stat().st_size, workspace_of(library, options))
+    size, workspace = network.onnx.stat().st_size, workspace_of(library, options)
+    warning = warning_of(library.shares_memory, memory_here(), size, workspace)
     if warning:
         say(f"note: {warning}")
 

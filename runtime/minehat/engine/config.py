@@ -37,8 +37,7 @@ def configured(library: Library, network: Network, card: ModelCard, options: Bui
 
 def workspace_of(library: Library, options: BuildOptions) -> int:
     """Bytes of GPU scratch memory that a layer may use."""
-    unified = library.gpu is not None and library.gpu.unified and library.flavour == "tensorrt"
-    return options.workspace or usual_workspace(unified, memory_here())
+    return options.workspace or usual_workspace(library.shares_memory, memory_here())
 
 
 def _bits(trt: Any, tactics: Sequence[str]) -> int:

@@ -35,6 +35,11 @@ class Library:
         return f"{TITLES[self.flavour]} {self.version}"
 
     @property
+    def shares_memory(self) -> bool:
+        """Whether it builds on a GPU that shares its memory with the processor."""
+        return self.flavour == "tensorrt" and self.gpu is not None and self.gpu.unified
+
+    @property
     def slug(self) -> str:
         """What the engine's file name says of its machine: "rtx", or the GPU's name."""
         if self.flavour == "rtx" or self.gpu is None:

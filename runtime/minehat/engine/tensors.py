@@ -6,8 +6,8 @@ import math
 import re
 from dataclasses import dataclass
 
-BITS = {"int4": 4, "fp4": 4, "int8": 8, "uint8": 8, "fp8": 8, "bool": 8, "fp16": 16, "bf16": 16, "fp32": 32,
-        "int32": 32, "int64": 64}
+from ..onnx_reader import BITS
+
 UNKNOWN_TYPE, UNKNOWN_LAYOUT = "unknown", "-"
 _TYPE = re.compile(r"\b(half|float|bfloat16|fp16|fp32|bf16|fp8|fp4|u?int8|int4|int32|int64|bool)\b", re.IGNORECASE)
 _SHORT = {"half": "fp16", "float": "fp32", "bfloat16": "bf16"}

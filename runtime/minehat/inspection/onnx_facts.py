@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,12 @@ from typing import Any
 from ..card import KEY, ModelCard, card_from_json
 from ..errors import MineHatError
 from ..files import sha256_of
+from ..onnx_metadata import CALIBRATION_KEY, object_under
 from ..onnx_reader import OnnxFile, read_onnx
 from .convolutions import FileConvolution, convolutions_of
 from .sizes import Size
 
-CALIBRATION_KEY, PLACEMENT_KEY = "minehat.calibration", "minehat.placement"
+PLACEMENT_KEY = "minehat.placement"
 _NO_WEIGHTS = ("int64", "bool", "string")  # they hold shapes and switches
 _PAIRS = ("QuantizeLinear", "DequantizeLinear")
 
@@ -63,13 +63,13 @@ class OnnxFacts:
     @property
     def lifted(self) -> tuple[str, ...]:
         """Tensors that the gate left without Q/DQ."""
-        named = _plain(self.file, PLACEMENT_KEY).get("lifted", ())
+        named = object_under(PLACEMENT_KEY, self.file.metadata).get("lifted", ())
         return tuple(map(str, named)) if isinstance(named, list) else ()
 
     @property
     def calibration(self) -> dict[str, Any]:
         """How INT8 ranges were found; {} where the file does not tell."""
-        return _plain(self.file, CALIBRATION_KEY)
+        return object_under(CALIBRATION_KEY, self.file.metadata)
 
 
 def onnx_facts(path: str | Path) -> OnnxFacts:
@@ -100,13 +100,3 @@ def _own_size(file: OnnxFile) -> Size | None:
     shape = file.inputs[0].shape if file.inputs else ()
     sides = [side for side in shape[2:] if isinstance(side, int) and side > 0]
     return (sides[0], sides[1]) if len(shape) == 4 and len(sides) == 2 else None
-
-
-def _plain(file: OnnxFile, key: str) -> dict[str, Any]:
-    """The JSON object under a key of the metadata; {} where there is none, {"set": text} for another's."""
-    text = file.metadata.get(key, "{}")
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = text
-    return found if isinstance(found, dict) else {"set": found}
