@@ -260,7 +260,7 @@ def _newer(path: Path) -> Path:
     (["{in}", "--iou", "abc"], "must lie in 0..1, found 'abc'"),
     (["{in}", "--threads", "0"], "must be a whole number from 1 on, found '0'"),
     (["{in}", "--threads", "two"], "must be a whole number from 1 on, found 'two'"),
-    (["{in}", "--backend", "tensorrt"], "invalid choice"),
+    (["{in}", "--backend", "torch"], "invalid choice"),
     (["{in}/nope.jpg"], "no such picture"),
     ([], "SOURCE"),
 ])

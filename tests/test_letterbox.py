@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minehat import MineHatError, ModelCard, Placement, as_input, letterbox, place
+from minehat.letterbox import Planes
 from numpy.testing import assert_allclose, assert_array_equal
 
 SIDES = st.integers(1, 4000)
@@ -132,3 +134,50 @@ def test_views_of_frames_are_written_into_the_memory_given(view):
     square = np.zeros((32, 32, 3), np.uint8)
     letterbox(frame, 32, 32, out=square)
     assert_array_equal(square, letterbox(frame.copy(), 32, 32)[0])
+
+
+FRAMES = st.tuples(st.one_of(st.integers(1, 90), st.sampled_from([1, 32, 64, 96])), st.integers(1, 90))
+INPUTS = st.fixed_dictionaries({
+    "height": st.sampled_from([32, 96]), "width": st.sampled_from([32, 64]), "pad": st.integers(0, 255),
+    "channel_order": st.sampled_from(["RGB", "BGR"]), "input_dtype": st.sampled_from(["float32", "uint8"]),
+    "mean": st.sampled_from([(0.0, 0.0, 0.0), (1.5, 0.0, 20.0)]),
+    "scale": st.sampled_from([(1 / 255,) * 3, (0.1, 1.0, 3.0)])})
+
+
+@settings(deadline=None)
+@given(INPUTS, st.lists(st.tuples(FRAMES, st.integers(0, 1)), min_size=1, max_size=6), st.integers(0, 2**31))
+def test_planes_that_are_reused_hold_what_letterbox_and_input_give_for_each_frame(fields, frames, seed):
+    card = ModelCard("x", ("helmet",), **fields)
+    planes, wanted = Planes(card, 2), {}
+    for sides, row in frames:
+        frame = np.random.default_rng(seed).integers(0, 256, (*sides, 3), np.uint8)
+        square, placement = letterbox(frame, card.height, card.width, card.pad)
+        wanted[row] = as_input(square, card)
+        assert planes.put(frame, row) == placement
+        for each, image in wanted.items():
+            assert planes.batch[each].dtype == image.dtype == card.input_dtype
+            assert_array_equal(planes.batch[each], image)
+
+
+def test_a_frame_that_is_refused_leaves_the_row_as_it_was():
+    planes = Planes(ModelCard("x", ("helmet",), 32, 32))
+    planes.put(np.full((20, 30, 3), 200, np.uint8))
+    before = planes.batch.copy()
+    with pytest.raises(MineHatError, match="COLOR_GRAY2BGR"):
+        planes.put(np.zeros((32, 32), np.uint8))
+    assert_array_equal(planes.batch, before)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "uint8"])
+def test_nothing_of_64_kb_is_allocated_for_a_frame(dtype):
+    planes = Planes(ModelCard("x", ("helmet",), 416, 416, input_dtype=dtype))
+    frames = [np.full(shape, 9, np.uint8) for shape in [(720, 1280, 3), (480, 640, 3)]]
+    planes.put(frames[0])
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for frame in frames * 2:
+            planes.put(frame)
+        assert tracemalloc.get_traced_memory()[1] - before < 64 << 10
+    finally:
+        tracemalloc.stop()

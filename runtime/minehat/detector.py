@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from .answers import check_asked, found_in, is_crowded
@@ -15,7 +14,7 @@ from .card import ModelCard, read_card
 from .detections import Detections, suppress
 from .errors import MineHatError
 from .guests import load_cv2
-from .letterbox import Placement, as_input, letterbox
+from .letterbox import Placement, Planes
 from .progress import say
 
 Array = npt.NDArray[Any]
@@ -66,8 +65,7 @@ class Detector:
     def __init__(self, card: ModelCard, backend: Backend, conf: float, iou: float) -> None:
         self.card, self.backend, self.conf, self.iou = card, backend, conf, iou
         self._told_of_crowds = False
-        self._square = np.empty((card.height, card.width, 3), np.uint8)
-        self._batch = np.empty((1, 3, card.height, card.width), np.float32)
+        self._planes = Planes(card)
 
     def __call__(self, frame: Array) -> Detections:
         """uint8 [h, w, 3] BGR frame -> what is seen in it, in pixels of the frame, clipped to it."""
@@ -75,13 +73,12 @@ class Detector:
         return self.finish([column[0] for column in self.backend.infer(batch)], placement)
 
     def prepare(self, frame: Array) -> tuple[Array, Placement]:
-        """uint8 [h, w, 3] BGR frame -> (float32 [1, 3, H, W] batch, the frame's place in its square).
+        """uint8 [h, w, 3] BGR frame -> ([1, 3, H, W] batch as the card wants it, the frame's place in its square).
 
         The batch is this detector's own memory: the next call writes over it.
         """
-        square, placement = letterbox(frame, self.card.height, self.card.width, self.card.pad, self._square)
-        as_input(square, self.card, self._batch[0])
-        return self._batch, placement
+        placement = self._planes.put(frame)
+        return self._planes.batch, placement
 
     def finish(self, answer: Sequence[Array], placement: Placement) -> Detections:
         """One picture's row of each array that the backend gave -> detections in pixels of the frame, clipped.

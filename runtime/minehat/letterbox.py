@@ -8,6 +8,7 @@ scoring and the runtime alike; see ARCHITECTURE.md. *Frame* is what the camera g
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,14 +99,71 @@ def _check_frame(frame: object) -> None:
 
 
 def as_input(square: Array, card: ModelCard, out: Array | None = None) -> Array:
-    """uint8 [H, W, 3] BGR square -> float32 [3, H, W] as the card wants it: (pixel - mean) * scale.
+    """uint8 [H, W, 3] BGR square -> [3, H, W] as the card wants it: float32 (pixel - mean) * scale, or uint8 pixels.
 
-    Writes into `out` (float32 [3, H, W]) when it is given.
+    Writes into `out` (of that type and shape) when it is given.
     """
-    planes = np.empty((3, *square.shape[:2]), np.float32) if out is None else out
+    planes = np.empty((3, *square.shape[:2]), card.input_dtype) if out is None else out
     colours = load_cv2("resize frames").split(square)  # whole planes multiply in 2/3 of the time of strided ones
-    for row, colour in enumerate(colours[::-1] if card.channel_order == "RGB" else colours):
+    colours = colours[::-1] if card.channel_order == "RGB" else colours
+    if card.input_dtype == "uint8":
+        planes[:] = colours
+    else:
+        _scale(colours, card, planes)
+    return planes
+
+
+class Planes:
+    """The network's input for up to `count` pictures, in memory that is written over again and again.
+
+    `put` does what `letterbox` and `as_input` do, to the bit, with less work: bands are painted when a row's placement
+    changes, and only the frame between them is split and scaled.
+    """
+
+    def __init__(self, card: ModelCard, count: int = 1) -> None:
+        self._card, self._cv2 = card, load_cv2("resize frames")
+        self.batch = np.empty((count, 3, card.height, card.width), card.input_dtype)  # as the card wants it
+        self._painted: list[Placement | None] = [None] * count
+        self._pad = as_input(np.full((1, 1, 3), card.pad, np.uint8), card)  # [3, 1, 1]
+        self._resized = np.empty(card.height * card.width * 3, np.uint8)
+        self._colours = np.empty(0 if self._takes_pixels else self._resized.size, np.uint8)
+
+    def put(self, frame: Array, row: int = 0) -> Placement:
+        """Write uint8 [h, w, 3] BGR `frame` to `batch[row]`; where it lies there.
+
+        Raises MineHatError for what is no such frame; the row keeps what it had.
+        """
+        _check_frame(frame)
+        placement = place(frame.shape[0], frame.shape[1], self._card.height, self._card.width)
+        inside = self._inside(row, placement)
+        sides = placement.new_height, placement.new_width
+        values = 3 * placement.new_height * placement.new_width
+        resized = self._resized[:values].reshape(*sides, 3)
+        colours = inside if self._takes_pixels else self._colours[:values].reshape(3, *sides)
+        self._cv2.resize(frame, sides[::-1], dst=resized, interpolation=self._cv2.INTER_LINEAR)
+        self._cv2.split(resized, list(colours[::-1] if self._card.channel_order == "RGB" else colours))
+        if not self._takes_pixels:
+            _scale(colours, self._card, inside)
+        return placement
+
+    @property
+    def _takes_pixels(self) -> bool:
+        return self._card.input_dtype == "uint8"
+
+    def _inside(self, row: int, placement: Placement) -> Array:
+        """The view [3, h, w] of a row that the frame fills; the bands beside it are painted."""
+        planes = self.batch[row]
+        right, bottom = placement.left + placement.new_width, placement.top + placement.new_height
+        if self._painted[row] != placement:
+            planes[:, :placement.top] = planes[:, bottom:] = self._pad
+            planes[..., :placement.left] = planes[..., right:] = self._pad
+            self._painted[row] = placement
+        return planes[:, placement.top:bottom, placement.left:right]
+
+
+def _scale(colours: Sequence[Array] | Array, card: ModelCard, planes: Array) -> None:
+    """Write uint8 planes [h, w], in the card's order, to float32 `planes` [3, h, w]."""
+    for row, colour in enumerate(colours):
         np.multiply(colour, np.float32(card.scale[row]), out=planes[row])
         if card.mean[row]:
             planes[row] -= np.float32(card.mean[row] * card.scale[row])
-    return planes
