@@ -29,6 +29,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def nothing_kept(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache of its own: the test finds nothing that another one built."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("kept")))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real pictures beside the checkout; tests that need it skip where it is absent."""

@@ -6,31 +6,28 @@ import platform
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from engines import door, saved
+from engines import CARD, door, saved
 from minehat import MineHatError
 from minehat.engine import BuildOptions, engine_from_onnx, kept
 from minehat.engine.apart import run_apart
-from minehat.engine.build import Built
-from minehat.engine.config import workspace_of
+from minehat.engine.build import Built, _key
+from minehat.engine.config import configured, workspace_of
 from minehat.engine.library import Library, builder_library
 from minehat.engine.memory import Memory, memory_here, usual_workspace, warning_of
+from minehat.engine.network import parsed
+from minehat.engine.source import source_of
 from minehat.engine.timing import BETWEEN_SAVES, TimingCache, timing_cache
-from minehat.engine.watch import Phases
+from minehat.engine.watch import BuildLog, Phases, logger_for
 from minehat.files import cache_folder
 from minehat.gpu import Gpu
 
-pytestmark = pytest.mark.skipif(
+pytestmark = [pytest.mark.usefixtures("nothing_kept"), pytest.mark.skipif(
     (platform.system(), platform.machine()) != ("Linux", "x86_64"),
-    reason="TensorRT-RTX builds ahead of time on x86-64 Linux only")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept(tmp_path_factory, monkeypatch):
-    """No test finds what another one built."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("kept")))
+    reason="TensorRT-RTX builds ahead of time on x86-64 Linux only")]
 
 
 @pytest.mark.parametrize(("number", "end"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -109,6 +106,40 @@ def test_another_build_is_not_fetched(tmp_path, options):
 def test_another_file_or_card_is_not_fetched(tmp_path):
     engine_from_onnx(saved(tmp_path))
     assert not engine_from_onnx(saved(tmp_path, "other.onnx", precision="fp16")).kept
+    assert not engine_from_onnx(tmp_path / "tiny.onnx", card=CARD.with_(conf=0.5)).kept
+
+
+def test_an_engine_of_another_library_gpu_driver_or_core_has_another_key(tmp_path):
+    usual, orin = BuildOptions(), Gpu("Orin", "8.7", "12.6", unified=True)
+    source = source_of(saved(tmp_path), None, usual)
+    gpus = [orin, replace(orin, name="Thor"), replace(orin, capability="8.9"), replace(orin, cuda_version="13.0")]
+    libraries = [Library("tensorrt", "10.3.0", gpu, None) for gpu in gpus]
+    libraries += [Library("tensorrt", "10.7.0", orin, None), Library("rtx", "10.3.0", orin, None)]
+    keys = [_key(source, library, usual) for library in libraries]
+    keys += [_key(source, libraries[0], BuildOptions(dla=core)) for core in (0, 1)]
+    assert len(set(keys)) == len(keys) == 8
+    assert _key(source, libraries[0], BuildOptions(require="int8", timing_cache=Path("x.cache"))) == keys[0]
+    assert _key(source, libraries[-1], usual) == _key(source, replace(libraries[-1], gpu=None), usual)
+
+
+# What the builder is told
+
+
+def test_options_reach_the_builders_config(tmp_path):
+    library, log = builder_library("rtx"), BuildLog()
+    trt, source = library.trt, source_of(saved(tmp_path), None, BuildOptions())
+    network = parsed(library, logger_for(trt, log), log, source)
+
+    def told(options):
+        config, capabilities = configured(library, network, source.card, options, (1, 2, 4))
+        assert config.num_optimization_profiles == 1 and config.profiling_verbosity == trt.ProfilingVerbosity.DETAILED
+        return (capabilities, config.builder_optimization_level, config.get_tactic_sources(),
+                config.get_flag(trt.BuilderFlag.TF32), config.get_memory_pool_limit(trt.MemoryPoolType.WORKSPACE))
+
+    assert told(BuildOptions(sm=(89,))) == (("8.9",), 3, 0b11, True, 1 << 30)
+    asked = BuildOptions(sm=(75, 120), opt_level=1, tactics=("jit",), tf32=False, workspace=1 << 25)
+    assert told(asked) == (("7.5", "12.0"), 1, 0b10, False, 1 << 25)
+    assert told(BuildOptions(tactics=()))[2] == 0
 
 
 def test_a_damaged_engine_that_was_kept_is_built_anew(tmp_path):
@@ -263,6 +294,40 @@ def test_timings_are_ours_by_library_and_gpu_or_the_named_file(tmp_path, config)
         timing_cache(builder_library("rtx"), config, tmp_path / "mine.cache")
 
 
+class Choosy:
+    """A config that takes no timings but its own, as TensorRT's does; TensorRT-RTX's takes all."""
+
+    own = b"own"
+
+    def __init__(self):
+        self.set = None
+
+    def create_timing_cache(self, content):
+        return content
+
+    def set_timing_cache(self, cache, ignore_mismatch):
+        fits = ignore_mismatch or cache in (b"", self.own)
+        self.set = cache if fits else self.set
+        return fits
+
+
+def test_timings_of_another_machine_are_refused_where_named_and_begun_anew_where_ours(tmp_path, capsys):
+    orin = Library("tensorrt", "10.3.0", Gpu("Orin", "8.7", "12.6", unified=True), None)
+    named, config = tmp_path / "mine.cache", Choosy()
+    named.write_bytes(b"another")
+    with pytest.raises(MineHatError, match=r"is no timing cache of TensorRT 10\.3\.0 on this GPU"):
+        timing_cache(orin, config, named)
+    assert named.read_bytes() == b"another"
+    named.write_bytes(Choosy.own)
+    timing_cache(orin, config, named)
+    assert config.set == Choosy.own
+    ours = timing_cache(orin, config, None).path
+    ours.parent.mkdir(parents=True, exist_ok=True)
+    ours.write_bytes(b"another")
+    timing_cache(orin, config, None)
+    assert config.set == b"" and "is damaged; timing anew" in capsys.readouterr().err
+
+
 # Memory
 
 
@@ -276,6 +341,8 @@ def test_on_a_board_that_shares_its_memory_the_workspace_follows_what_is_free():
     orin = Library("tensorrt", "10.3.0", Gpu("Orin", "8.7", "12.6", unified=True), None)
     assert workspace_of(orin, BuildOptions(workspace=77)) == 77
     assert workspace_of(orin, BuildOptions()) <= gigabyte
+    assert orin.shares_memory and not replace(orin, flavour="rtx").shares_memory
+    assert not replace(orin, gpu=replace(orin.gpu, unified=False)).shares_memory
 
 
 def test_a_machine_too_small_is_warned_about_and_swap_counts():
@@ -283,6 +350,8 @@ def test_a_machine_too_small_is_warned_about_and_swap_counts():
     small = warning_of(True, Memory(gigabyte, 0), 123_000_000, gigabyte // 4)
     assert "1.1 GB of memory and 0.0 GB of swap are free" in small and "swapon" in small
     assert warning_of(True, Memory(gigabyte, 4 * gigabyte), 123_000_000, gigabyte // 4) is None
+    assert warning_of(True, Memory(2 * gigabyte, 0), 1, 2 * gigabyte)  # the workspace is out of the same memory
+    assert warning_of(False, Memory(2 * gigabyte, 0), 1, 2 * gigabyte) is None
     assert warning_of(False, None, 1, 1) is None
 
 

@@ -20,6 +20,7 @@ HERE = [name for name, module in (("cuda-bindings", "cuda.bindings"), ("pycuda",
         if importlib.util.find_spec(module.split(".")[0]) and importlib.util.find_spec(module)]
 
 ALL_OF_IT = """
+import weakref
 import numpy as np
 from minehat.cuda import open_device
 with open_device() as device:
@@ -59,6 +60,10 @@ with open_device() as device:
     one.close()
     assert device.memory_info()[0] == held + 4096
     graph.close()
+    gone = weakref.ref(other)
+    other.close()
+    del other, graph, work
+    assert gone() is None  # the device does not hold on to what was closed
 device.close()
 """
 
@@ -290,6 +295,7 @@ def test_an_array_goes_out_and_comes_back_without_a_copy():
     back = cuda_array_of(ours)
     assert (back.address, back.shape, back.dtype, back.nbytes) == (4096, (2, 3), np.float32, 24)
     assert back.owner is ours
+    assert ours.__cuda_array_interface__["version"] == 3  # the first that has "stream"
 
 
 @pytest.mark.parametrize("strides", [None, (12, 4)])

@@ -20,18 +20,12 @@ from minehat.gpu import Gpu
 from minehat.onnx_metadata import read_metadata
 from minehat.pictures import write_picture
 
-pytestmark = pytest.mark.skipif(
+pytestmark = [pytest.mark.usefixtures("nothing_kept"), pytest.mark.skipif(
     (platform.system(), platform.machine()) != ("Linux", "x86_64"),
-    reason="TensorRT-RTX builds ahead of time on x86-64 Linux only")
+    reason="TensorRT-RTX builds ahead of time on x86-64 Linux only")]
 
 MODELS = Path(__file__).parents[1] / "models"
 SHIPPED = sorted(path for path in MODELS.glob("*/*.onnx") if "int8-cpu" not in path.name)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept(tmp_path_factory, monkeypatch):
-    """No test finds what another one built."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("kept")))
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +89,15 @@ Outputs: [ { Name: b, Location: Device, Dimensions: [1,8,8,8], Format/Datatype: 
     assert [layer.precision for layer in layers] == ["fp32->int8", "int8->fp16", "fp16->fp16"]
     assert [conv.runs_in for conv in convolutions_in(layers, ["stem", "body", "absent"])] == [
         "int8", "fp16", "unknown"]
+
+
+def test_weights_that_two_layers_share_count_once():
+    shared = "{ Name: w, Dimensions: [8,3,3,3], Format/Datatype: Row major linear FP32 }"
+    table = "Layers:\n" + "\n".join(
+        f"Name: {name}, LayerType: kgen, Inputs: [{{ Name: {name}.x, Dimensions: [1], Format/Datatype: Half }}], "
+        f"Constants: [{shared}], Outputs: [{{ Name: {name}.y, Dimensions: [1], Format/Datatype: Half }}], Metadata: "
+        for name in "ab")
+    assert [layer.weights for layer in layers_from_table(table)] == [{"fp32": 4 * 216}, {}]
 
 
 # The card
@@ -177,6 +180,12 @@ def test_an_engine_of_another_version_or_gpu_is_refused(engine):
         check_engine(engine.path, here(engine, capability="9.0"))
     with pytest.raises(MineHatError, match="no driver answers"):
         check_engine(engine.path, replace(here(engine), gpu=None))
+
+
+def test_an_engine_built_on_another_gpu_of_the_same_capability_is_refused(copied, engine):
+    edited(gpu="NVIDIA L40S")(copied)
+    with pytest.raises(MineHatError, match=r"was built for NVIDIA L40S .*this is NVIDIA L4 of 8\.9"):
+        check_engine(copied, here(engine))
 
 
 def edited(**changes):

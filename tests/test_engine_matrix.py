@@ -3,8 +3,10 @@
 TensorRT-RTX compiles them ahead of time, and its log says in which precision each convolution runs.
 """
 
+import atexit
 import json
 import platform
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -37,6 +39,7 @@ def nano(size: str, precision: str) -> Path:
     if size == "416x416" and shipped.is_file():
         return shipped
     folder = Path(mkdtemp(prefix="nano-"))
+    atexit.register(shutil.rmtree, folder)
     made = folder / f"nano.{size}.{precision}.onnx"
     if precision == "fp32":
         run("export/to_onnx.py", NANO / "helmet-nano.pt", made, "--size", size)

@@ -112,6 +112,22 @@ def test_a_quantized_input_alone_or_quantized_weights_alone_make_no_integer_conv
         assert [conv.runs_in for conv in onnx_facts(tmp_path / "half.onnx").convolutions] == ["fp32", "int8", "int8"]
 
 
+def test_operators_that_convolve_integers_are_counted_too(tmp_path):
+    weights = {"kernel": np.ones((4, 3, 3, 3), np.int8), "scale": np.float32(1), "zero": np.int8(0),
+               "low": np.uint8(0)}
+    grid = ["scale", "low"]
+    nodes = [helper.make_node("QLinearConv", ["images", *grid, "kernel", "scale", "zero", *grid], ["a"], pads=[1] * 4),
+             helper.make_node("ConvInteger", ["images", "kernel"], ["b"])]
+    graph = helper.make_graph(
+        nodes, "integers", [helper.make_tensor_value_info("images", TensorProto.UINT8, [1, 3, 8, 8])],
+        [helper.make_tensor_value_info("a", TensorProto.UINT8, None),
+         helper.make_tensor_value_info("b", TensorProto.INT32, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in weights.items()])
+    onnx.save(helper.make_model(graph), tmp_path / "integers.onnx")
+    assert [(conv.runs_in, conv.weights, conv.macs) for conv in onnx_facts(tmp_path / "integers.onnx").convolutions] \
+        == [("uint8", (4, 3, 3, 3), 64 * 108), ("uint8", (4, 3, 3, 3), 36 * 108)]
+
+
 def test_multiply_adds_are_those_of_shape_inference_with_and_without_noted_shapes():
     wanted = multiplications(Wiring(onnx.load(MODELS / "helmet-nano.onnx")))
     for form in ("", ".int8", ".fp16"):
@@ -320,6 +336,17 @@ def test_casts_and_fusions_of_a_real_engine(built):
     assert {node for layer in fused(layers) for node in layer.nodes} >= {"stem", "head"}
     assert ([len(layer.nodes) for layer in fused(layers)]
             == sorted((len(layer.nodes) for layer in layers if len(layer.origins) > 1), reverse=True))
+
+
+def test_a_change_of_numbers_type_is_a_cast_and_one_to_indices_is_none():
+    def layer(*sides, kind="kgen"):
+        reads, writes = (tuple(f"{dtype} linear Nx4 {dtype}" for dtype in side.split()) for side in sides)
+        return Layer("x", kind, reads, writes, ())
+
+    found = [layer("fp32", "fp16"), layer("int8 fp32", "fp32")]
+    others = [layer("fp32", "int64"), layer("bool", "fp16"), layer("fp16 int32", "fp16"),
+              layer("int8", "fp16", kind="CaskConvolution")]
+    assert casts([*found, *others]) == found
 
 
 def test_memory_of_a_chain_is_its_widest_pair_and_a_skip_lives_on():
