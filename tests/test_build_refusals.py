@@ -3,6 +3,7 @@
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import onnx
@@ -10,17 +11,13 @@ import pytest
 from engines import CARD, Graph, door, model_of, saved, tiny
 from minehat import MineHatError
 from minehat.engine import BuildOptions, engine_from_onnx
+from minehat.engine.layers import UNKNOWN, Convolution
+from minehat.engine.required import check_required
 from onnx import TensorProto, helper
 
-pytestmark = pytest.mark.skipif(
+pytestmark = [pytest.mark.usefixtures("nothing_kept"), pytest.mark.skipif(
     (platform.system(), platform.machine()) != ("Linux", "x86_64"),
-    reason="TensorRT-RTX builds ahead of time on x86-64 Linux only")
-
-
-@pytest.fixture(autouse=True)
-def _nothing_kept(tmp_path_factory, monkeypatch):
-    """No test finds what another one built."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("kept")))
+    reason="TensorRT-RTX builds ahead of time on x86-64 Linux only")]
 
 
 def harmed(folder, how):
@@ -160,6 +157,12 @@ def test_a_failed_build_leaves_the_engine_that_was_there(tmp_path):
     with pytest.raises(MineHatError, match="--require int8"):
         engine_from_onnx(tmp_path / "tiny.onnx", built.path, BuildOptions(require="int8"))
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_what_the_log_does_not_show_is_no_proof():
+    for convolutions, named in (((), "any convolution"), ((Convolution("stem", UNKNOWN, UNKNOWN),), "stem")):
+        with pytest.raises(MineHatError, match=f"int8 cannot be proven.* how {named} runs"):
+            check_required(Path("x.onnx"), BuildOptions(require="int8"), convolutions)
 
 
 def test_a_full_disk_leaves_nothing(tmp_path):
