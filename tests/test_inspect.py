@@ -30,7 +30,8 @@ from minehat.gpu import first_gpu
 from minehat.inspection import engine_facts, onnx_facts
 from minehat.inspection.inspector import read_information
 from minehat.inspection.sizes import map_sizes
-from minehat.onnx_reader import read_onnx
+from minehat.inspection.texts import bars
+from minehat.onnx_reader import Constant, read_onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 MODELS = ROOT / "models" / "helmet-nano"
@@ -112,6 +113,10 @@ def test_a_quantized_input_alone_or_quantized_weights_alone_make_no_integer_conv
         assert [conv.runs_in for conv in onnx_facts(tmp_path / "half.onnx").convolutions] == ["fp32", "int8", "int8"]
 
 
+def test_values_smaller_than_a_byte_are_packed():
+    assert [Constant("w", dtype, (3,), (), "").bytes for dtype in ("int4", "uint4", "int8", "fp16")] == [2, 2, 3, 6]
+
+
 def test_operators_that_convolve_integers_are_counted_too(tmp_path):
     weights = {"kernel": np.ones((4, 3, 3, 3), np.int8), "scale": np.float32(1), "zero": np.int8(0),
                "low": np.uint8(0)}
@@ -126,6 +131,19 @@ def test_operators_that_convolve_integers_are_counted_too(tmp_path):
     onnx.save(helper.make_model(graph), tmp_path / "integers.onnx")
     assert [(conv.runs_in, conv.weights, conv.macs) for conv in onnx_facts(tmp_path / "integers.onnx").convolutions] \
         == [("uint8", (4, 3, 3, 3), 64 * 108), ("uint8", (4, 3, 3, 3), 36 * 108)]
+
+
+@pytest.mark.parametrize(("axis", "macs"), [(1, 4 * 6 * SIDE**2), (2, None)])
+def test_maps_joined_otherwise_than_along_channels_are_not_counted(tmp_path, axis, macs):
+    graph = Graph()
+    joined = graph.node("Concat", ["images", "images"], "joined", axis=axis)
+    graph.node("Conv", [joined, graph.weight("kernel", np.ones((4, 6 // axis, 1, 1), np.float32))], "boxes")
+    model = model_of(graph, 1, None, "images", TensorProto.FLOAT, TensorProto.FLOAT)
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("boxes", TensorProto.FLOAT, None))
+    onnx.save(model, tmp_path / "joined.onnx")
+    (conv,) = onnx_facts(tmp_path / "joined.onnx").convolutions
+    assert conv.macs == macs
 
 
 def test_multiply_adds_are_those_of_shape_inference_with_and_without_noted_shapes():
@@ -400,6 +418,25 @@ def test_an_engine_without_details_has_names_alone():
     layers, tensors = read_information(json.dumps({"Layers": ["stem + relu", "head"], "Bindings": ["images"]}))
     assert [layer.name for layer in layers] == ["stem + relu", "head"] and tensors == ["images"]
     assert memory(layers, 1).weights == {}
+
+
+def test_weights_that_two_layers_share_count_once():
+    shared = {"Name": "w", "Datatype": "Half", "Dimensions": [8, 3]}
+    told = {"Layers": [{"Name": name, "LayerType": "kgen", "Outputs": [{**shared, "Name": name}],
+                        "Constants": [shared]} for name in "ab"]}
+    assert [layer.weights for layer in read_information(json.dumps(told))[0]] == [{"fp16": 48}, {}]
+
+
+@builds
+def test_outputs_come_in_the_order_of_the_card(built):
+    facts, card = engine_facts(built.path), built.card
+    for outputs in (("boxes", "scores"), ("scores", "boxes")):
+        ordered = replace(facts, card=replace(card, model=card.model.with_(outputs=outputs)))
+        assert tuple(tensor.name for tensor in ordered.ends[1]) == outputs
+
+
+def test_a_bar_is_as_long_as_its_share():
+    assert [line.count("#") for line in bars({"int8": 3, "fp32": 1})] == [18, 6]
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{\"Layers\": [3]}", "{\"Layers\": [{}]}"])

@@ -75,6 +75,18 @@ print("done")
     assert done.stdout == "done\n", done.stderr
 
 
+def test_what_tensorrt_made_last_goes_first(engine):
+    done = with_backend("""
+import weakref
+backend, order = TensorRtBackend(path, read_card(path)), []
+for name in ("_runtime", "_engine", "_context"):
+    weakref.finalize(getattr(backend._loaded, name), order.append, name)
+backend.close()
+print(*order)
+""", engine)
+    assert done.stdout == "_context _engine _runtime\n", done.stderr
+
+
 def test_an_engine_for_a_dla_runs_on_the_core_that_it_was_built_for(tmp_path):
     content = bright_onnx(tmp_path / "bright.onnx").read_bytes()
     engine = engine_of(content, tmp_path / "bright.engine", dla={"core": 1, "taken": ["stem"], "gpu": {}})
