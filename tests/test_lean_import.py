@@ -78,6 +78,13 @@ def test_every_absent_guest_is_explained_on_one_line(lean, tmp_path):
     assert done.stderr.startswith("minehat: OpenCV is missing") and len(done.stderr.splitlines()) == 1
 
 
+def test_a_command_loads_what_it_needs_alone(lean):
+    """Their list is read often, by people and by completion."""
+    told = run(lean, "import sys; from minehat.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+                     "print([name for name in sys.modules if name.endswith('_command')])")
+    assert "hand a model off" in told and told.splitlines()[-1] == "[]"
+
+
 def test_help_needs_no_guest(lean):
     done = subprocess.run([lean / "minehat", "detect", "--help"], capture_output=True, text=True, check=True, cwd=lean)
     assert "SOURCE" in done.stdout

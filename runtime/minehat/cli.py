@@ -7,19 +7,19 @@ A helmet watch for mines: finds helmets and bare heads in pictures, videos and c
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any
 
-from . import __version__, adapt_command, build_command, detect_command, graft_command, handoff_command, inspect_command
+from . import __version__
 from .doors import MENDABLE, run_door
 
-COMMANDS = {"detect": (detect_command, "find helmets and bare heads in pictures, videos and cameras"),
-            "adapt": (adapt_command, "make another's ONNX detector serve here"),
-            "build": (build_command, "build a TensorRT engine from an ONNX file"),
-            "graft": (graft_command, "put suppression inside an ONNX file"),
-            "inspect": (inspect_command, "tell what an ONNX file, an engine or a card is"),
-            "handoff": (handoff_command, "hand a model off to Triton or DeepStream")}
+COMMANDS = {"detect": "find helmets and bare heads in pictures, videos and cameras",
+            "adapt": "make another's ONNX detector serve here",
+            "build": "build a TensorRT engine from an ONNX file",
+            "graft": "put suppression inside an ONNX file",
+            "inspect": "tell what an ONNX file, an engine or a card is",
+            "handoff": "hand a model off to Triton or DeepStream"}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(argv: Sequence[str]) -> int:
-    parser = _parser()
+    parser = _parser(next((word for word in argv if not word.startswith("-")), None))
     args = parser.parse_args(argv)
     if not hasattr(args, "run"):
         parser.print_help(sys.stderr)
@@ -37,17 +37,17 @@ def _run(argv: Sequence[str]) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    """Of the `chosen` command with all its arguments, of the others by name: they are not loaded."""
     parser = argparse.ArgumentParser("minehat", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--version", action="version", version=f"minehat {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for name, (command, purpose) in COMMANDS.items():
-        _add(commands.add_parser(name, help=purpose, description=command.__doc__,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter), command)
+    for name, purpose in COMMANDS.items():
+        added = commands.add_parser(name, help=purpose, formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name == chosen:
+            command = importlib.import_module(f".{name}_command", __package__)
+            added.description = command.__doc__
+            command.add_arguments(added)
+            added.set_defaults(run=command.run)
     return parser
-
-
-def _add(parser: argparse.ArgumentParser, command: Any) -> None:
-    command.add_arguments(parser)
-    parser.set_defaults(run=command.run)
