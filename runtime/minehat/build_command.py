@@ -110,10 +110,10 @@ def build(wishes: Mapping[str, Any]) -> int:
 
 def _options(args: argparse.Namespace) -> BuildOptions:
     return BuildOptions(
-        target=args.target, sm=sm_from_text(args.sm) if args.sm else (),
-        batch=batch_from_text(args.batch) if args.batch else None,
-        workspace=bytes_from_text(args.workspace) if args.workspace else None, opt_level=args.opt_level,
-        tactics=tactics_from_text(args.tactics) if args.tactics else None,
+        target=args.target, sm=() if args.sm is None else sm_from_text(args.sm),
+        batch=None if args.batch is None else batch_from_text(args.batch),
+        workspace=None if args.workspace is None else bytes_from_text(args.workspace), opt_level=args.opt_level,
+        tactics=None if args.tactics is None else tactics_from_text(args.tactics),
         timing_cache=Path(args.timing_cache) if args.timing_cache else None, tf32=not args.no_tf32, dla=args.dla,
         nms=args.nms, candidates=args.candidates, require=args.require, keep=not args.no_cache)
 

@@ -60,8 +60,15 @@ def ready_file(path: str | os.PathLike[str]) -> None:
 
 
 def cache_folder(kind: str) -> Path:
-    """Where things of a kind lie that can be made again: $XDG_CACHE_HOME/minehat/kind, or in ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minehat" / kind
+    """Where things of a kind lie that can be made again: $XDG_CACHE_HOME/minehat/kind, or in ~/.cache.
+
+    Raises MineHatError where no home is known, as of a container's user without a name.
+    """
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minehat" / kind
+    except RuntimeError as exc:
+        raise MineHatError("this user has no home folder; name a folder for what is kept between runs in "
+                           "XDG_CACHE_HOME.") from exc
 
 
 def make_folder(folder: Path) -> None:

@@ -8,14 +8,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..doors import run_door
+from ..doors import BUG, run_door
 from ..errors import MineHatError
 from .memory import memory_here
 
 _PR_SET_PDEATHSIG = 1  # prctl: be told when the parent dies
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_apart(module: str, request: Mapping[str, Any], what: str) -> int:
@@ -23,31 +24,45 @@ def run_apart(module: str, request: Mapping[str, Any], what: str) -> int:
 
     Ctrl-C and SIGTERM are passed on, and its end is waited for. Raises MineHatError where a signal ended it.
     """
-    command = [sys.executable, "-m", module]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True) as child:
-        try:
-            child.communicate(json.dumps(request))
-        except KeyboardInterrupt:
-            child.send_signal(signal.SIGINT)
-        except SystemExit:
-            child.terminate()
-            child.wait()
-            raise
-        code = child.wait()
+    command, text = [sys.executable, "-m", module], json.dumps({"parent": os.getpid(), "request": request})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPPING)  # the child inherits it, until it has its handlers
+    try:
+        with subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True) as child:
+            code = _answered(child, text, before)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     if code < 0:
         raise MineHatError(_epitaph(what, signal.Signals(-code)))
     return code
 
 
+def _answered(child: subprocess.Popen[str], text: str, mask: Iterable[int]) -> int:
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        child.communicate(text)
+    except KeyboardInterrupt:
+        child.send_signal(signal.SIGINT)
+    except SystemExit:
+        child.terminate()
+        child.wait()
+        raise
+    return child.wait()
+
+
 def answer(work: Callable[[Mapping[str, Any]], int]) -> int:
     """The other side: do `work` on the request that came in, and stop where the parent dies. Returns the exit code."""
-    parent = os.getppid()
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        return 1
-    request = json.loads(sys.stdin.read())
-    return run_door(lambda _: work(request), (), "minehat")
+    return run_door(lambda _: _worked(work), (), "minehat")
+
+
+def _worked(work: Callable[[Mapping[str, Any]], int]) -> int:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPPING)  # what came meanwhile is raised here
+    text = sys.stdin.read()
+    if not text:  # the parent was stopped before it could ask
+        return BUG
+    asked = json.loads(text)
+    return work(asked["request"]) if os.getppid() == asked["parent"] else BUG
 
 
 def _epitaph(what: str, number: signal.Signals) -> str:

@@ -6,6 +6,7 @@ The network is strongly typed: FP16 casts and INT8 scales in the file decide, no
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sys
 import time
@@ -16,13 +17,13 @@ from typing import Any
 from ..answers import check_no_plugin
 from ..card import ModelCard
 from ..errors import MineHatError
-from ..files import ready_file, written_whole
+from ..files import ready_file
 from ..onnx_metadata import CALIBRATION_KEY, object_under, read_metadata
 from ..progress import say
 from .card import EngineCard, card_beside
 from .config import configured, workspace_of
 from .dla import aimed_at_core, one_batch, prepared
-from .kept import keep, kept_engine, key_of, place
+from .kept import keep, kept_engine, key_of, write_engine
 from .layers import convolutions_in, layers_from_table
 from .library import Library, builder_library
 from .memory import memory_here, warning_of
@@ -60,20 +61,21 @@ def engine_from_onnx(onnx: str | Path, out: str | Path | None = None,
     path = _engine_path(onnx, out, library)
     _check_room(path, onnx)
     key = _key(source, library, options)
-    found = kept_engine(key) if options.keep else None
+    found = kept_engine(key) if options.keep and options.timing_cache is None else None  # else no timings were kept
     engine, engine_card = found or _build(source, path, options, library)
     engine_card = _of_this_build(engine_card, source, options, path)
     check_required(onnx, options, engine_card.convolutions)
-    _write(path, engine_card, engine)
+    write_engine(path, engine, engine_card)
     if options.keep and not found:
-        keep(key, path, engine_card)
+        keep(key, engine, engine_card)
     return Built(path, engine_card, found is not None)
 
 
 def _key(source: Source, library: Library, options: BuildOptions) -> str:
     """All that decides what the engine becomes. Where the file lies and what is required of it do not."""
     gpu = library.gpu if library.flavour == "tensorrt" else None
-    return key_of({"network": source.sha256, "card": source.card.to_json(), "library": library.title,
+    table = hashlib.sha256(source.table).hexdigest() if source.table is not None else None
+    return key_of({"network": source.sha256, "table": table, "card": source.card.to_json(), "library": library.title,
                    "gpu": [gpu.name, gpu.capability, gpu.cuda_version] if gpu else None,
                    "batch": options.batch, "sm": options.sm, "workspace": options.workspace,
                    "opt_level": options.opt_level, "tactics": options.tactics, "tf32": options.tf32,
@@ -86,15 +88,6 @@ def _of_this_build(card: EngineCard, source: Source, options: BuildOptions, path
     if source.card_by_hand:
         flags = (*flags, "--card", card_beside(path).name)
     return replace(card, onnx=source.onnx.name, build_flags=flags)
-
-
-def _write(path: Path, card: EngineCard, engine: bytes | Path) -> None:
-    with written_whole(card_beside(path)) as card_scratch, written_whole(path) as scratch:
-        if isinstance(engine, Path):
-            place(engine, scratch)
-        else:
-            scratch.write_bytes(engine)
-        card_scratch.write_text(card.to_json(), encoding="utf-8")
 
 
 def _engine_path(onnx: Path, out: str | Path | None, library: Library) -> Path:
@@ -111,7 +104,10 @@ def _engine_path(onnx: Path, out: str | Path | None, library: Library) -> Path:
 
 def _check_room(path: Path, onnx: Path) -> None:
     """An engine is about as large as its ONNX file; better to know before the build than after."""
+    if any(os.path.realpath(made) == os.path.realpath(onnx) for made in (path, card_beside(path))):
+        raise MineHatError(f"-o {path} is a link to the model, {onnx}, and would take its place. Name another file.")
     ready_file(path)
+    ready_file(card_beside(path))
     free, wanted = shutil.disk_usage(path.absolute().parent).free, onnx.stat().st_size
     if free < wanted:
         raise MineHatError(f"{path.absolute().parent} has {free / 1e6:.0f} MB free, the engine wants about "
@@ -119,6 +115,13 @@ def _check_room(path: Path, onnx: Path) -> None:
 
 
 def _build(source: Source, path: Path, options: BuildOptions, library: Library) -> tuple[bytes, EngineCard]:
+    phases = Phases(path.name)
+    with interruptible(phases):
+        return _parsed_and_built(source, options, library, phases)
+
+
+def _parsed_and_built(source: Source, options: BuildOptions, library: Library,
+                      phases: Phases) -> tuple[bytes, EngineCard]:
     log = BuildLog()
     network = parsed(library, logger_for(library.trt, log), log, source)
     network.check(source.card)
@@ -126,7 +129,7 @@ def _build(source: Source, path: Path, options: BuildOptions, library: Library) 
     config, capabilities = configured(library, network, source.card, options, batch)
     dla = {} if options.dla is None else aimed_at_core(library, network, config, source, log, options.dla)
     began = time.monotonic()
-    content = _compile(library, network, config, log, options, path.name)
+    content = _compile(library, network, config, log, options, phases)
     seconds = round(time.monotonic() - began, 2)
     layers = tuple(layer for layer in layers_from_table(log.table) if layer.inputs or layer.outputs)
     gpu = library.gpu if library.flavour == "tensorrt" else None
@@ -151,16 +154,15 @@ def _batch(network: Network, options: BuildOptions) -> tuple[int, int, int]:
 
 
 def _compile(library: Library, network: Network, config: Any, log: BuildLog, options: BuildOptions,
-             label: str) -> bytes:
+             phases: Phases) -> bytes:
     timings = timing_cache(library, config, options.timing_cache)
-    phases = Phases(label, timings.tick if timings else None)
+    phases.at_step = timings.tick if timings else None
     config.progress_monitor = monitor_for(library.trt, phases)
     if sys.stderr is None or not sys.stderr.isatty():
-        say(f"{label}: building with {library.title} ...")
+        say(f"{phases.label}: building with {library.title} ...")
     _warn_of_memory(library, network, options)
     try:
-        with interruptible(phases):
-            content = network.builder.build_serialized_network(network.definition, config)
+        content = network.builder.build_serialized_network(network.definition, config)
     finally:
         if timings:
             timings.save()
@@ -177,4 +179,4 @@ def _warn_of_memory(library: Library, network: Network, options: BuildOptions) -
 
 
 def _memory_cure(log: BuildLog) -> str:
-    return " Close other programs, or give a smaller --workspace and --opt-level." if log.ran_out else ""
+    return " Close other programs, or give a smaller --batch, --workspace and --opt-level." if log.ran_out else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -52,7 +53,12 @@ class EngineCard:
     @property
     def rebuild(self) -> str:
         """The command that builds this engine again."""
-        return " ".join(["minehat build", self.onnx, *self.build_flags])
+        return f"minehat build {self.onnx_word} {shlex.join(self.build_flags)}"
+
+    @property
+    def onnx_word(self) -> str:
+        """The ONNX file's name as it is typed into a shell."""
+        return shlex.quote(f"./{self.onnx}" if self.onnx.startswith("-") else self.onnx)
 
     def to_json(self) -> str:
         """Indented JSON, keys sorted; a layer and a convolution are one line each."""

@@ -56,11 +56,11 @@ def _refuse_foreign(path: Path, card: EngineCard, here: Library) -> None:
 
 def _no_gpu(path: Path, card: EngineCard) -> MineHatError:
     return MineHatError(f"{path} needs an NVIDIA GPU, and no driver answers here. On the CPU run the .onnx "
-                        f"file that it was built from: `minehat detect {card.onnx} ...`")
+                        f"file that it was built from: `minehat detect {card.onnx_word} ...`")
 
 
 def _build_here(card: EngineCard, here: Library) -> str:
     if card.flavour == "tensorrt" or here.gpu is None:
         return f"Build it here: `{card.rebuild}`"
     sm, batch = here.gpu.capability.replace(".", ""), ",".join(map(str, card.batch))
-    return f"Build it for this one: `minehat build {card.onnx} --target rtx --sm {sm} --batch {batch}`"
+    return f"Build it for this one: `minehat build {card.onnx_word} --target rtx --sm {sm} --batch {batch}`"

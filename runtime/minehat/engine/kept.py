@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import __version__
 from ..errors import MineHatError
-from ..files import cache_folder, sha256_of, written_whole
+from ..files import cache_folder, written_whole
 from ..progress import say
 from .card import EngineCard, card_beside, read_engine_card
 
@@ -21,44 +22,47 @@ MOST_BYTES = 2 << 30  # of all engines kept; the ones not used for longest go
 
 def key_of(facts: Mapping[str, Any]) -> str:
     """The name of an engine that is made of these facts (JSON): what is parsed, the library, the GPU, the options."""
-    return hashlib.sha256(json.dumps({"schema": SCHEMA, **facts}, sort_keys=True).encode()).hexdigest()
+    told = {"schema": SCHEMA, "minehat": __version__, "machine": platform.machine(), **facts}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def kept_engine(key: str) -> tuple[Path, EngineCard] | None:
+def kept_engine(key: str) -> tuple[bytes, EngineCard] | None:
     """The engine that was kept under `key`, whole, or None. A damaged one is removed."""
-    path = _place(key)
-    if not path.is_file():
+    try:
+        path = _place(key)
+        return _whole(path) if path.is_file() else None
+    except (MineHatError, OSError):  # nowhere to keep anything, or not ours to read
         return None
+
+
+def _whole(path: Path) -> tuple[bytes, EngineCard] | None:
+    content = path.read_bytes()
     try:
         card = read_engine_card(path)
-        if card.engine_bytes == path.stat().st_size and card.engine_sha256 == sha256_of(path):
+        if card.engine_sha256 == hashlib.sha256(content).hexdigest():
             os.utime(path)
-            return path, card
-    except (MineHatError, OSError):
+            return content, card
+    except MineHatError:
         pass
     _remove(path)
     return None
 
 
-def keep(key: str, engine: Path, card: EngineCard) -> None:
-    """Keep an engine of ours. Where that cannot be, it is told: the engine itself is written already."""
-    path = _place(key)
+def keep(key: str, engine: bytes, card: EngineCard) -> None:
+    """Keep an engine: a copy, for people write over theirs. Where that cannot be, it is told."""
     try:
-        with written_whole(card_beside(path)) as beside, written_whole(path) as scratch:
-            place(engine, scratch)
-            beside.write_text(card.to_json(), encoding="utf-8")
+        path = _place(key)
+        write_engine(path, engine, card)
         _clear(path.parent)
     except (MineHatError, OSError) as exc:
         say(f"the engine is not kept for the next time: {exc}")
 
 
-def place(engine: Path, scratch: Path) -> None:
-    """Put an engine's content where `scratch` is, without a second copy where both lie on one disk."""
-    scratch.unlink()
-    try:
-        os.link(engine, scratch)
-    except OSError:
-        shutil.copyfile(engine, scratch)
+def write_engine(path: Path, engine: bytes, card: EngineCard) -> None:
+    """Write an engine and, last, the card beside it; both whole."""
+    with written_whole(card_beside(path)) as beside, written_whole(path) as scratch:
+        scratch.write_bytes(engine)
+        beside.write_text(card.to_json(), encoding="utf-8")
 
 
 def _place(key: str) -> Path:

@@ -14,6 +14,8 @@ REQUIRABLE = ("fp16", "int8")
 TACTICS = ("edge-mask", "jit")  # sources of convolution kernels that can be left out in every version
 OPT_LEVELS = range(6)
 USUAL_BATCH = (1, 1, 4)
+MOST_BATCH = 65536
+MOST_WORKSPACE = 1 << 40
 _UNITS = {"": 1, "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
 
@@ -43,8 +45,10 @@ class BuildOptions:
         if self.batch and not 1 <= self.batch[0] <= self.batch[1] <= self.batch[2]:
             raise MineHatError("--batch must grow from least over best to most, such as 1,1,4; "
                                f"found {','.join(map(str, self.batch))}.")
-        if self.workspace is not None and self.workspace <= 0:
-            raise MineHatError("--workspace must be more than nothing, such as 1GiB.")
+        if self.batch and self.batch[2] > MOST_BATCH:
+            raise MineHatError(f"--batch goes up to {MOST_BATCH}, found {self.batch[2]}.")
+        if self.workspace is not None and not 0 < self.workspace <= MOST_WORKSPACE:
+            raise MineHatError("--workspace must be more than nothing and no more than 1024GiB, such as 1GiB.")
         self._check_search()
         if self.nms not in OUTPUTS:
             raise MineHatError(f"--nms must be one of {', '.join(OUTPUTS)}, found {self.nms!r}.")

@@ -44,7 +44,7 @@ class BuildLog:
         """The first error in plain words: without the caller, the code and the source line."""
         if not self.errors:
             return "the builder gave no reason"
-        text = re.sub(r"^\w+::\w+: Error Code \d+: ", "", " ".join(self.errors[0].split()))
+        text = re.sub(r"^\[?[\w.]+::\w+(?:::\d+\])?:? Error Code \d+: ", "", " ".join(self.errors[0].split()))
         text = re.sub(r" In \w+ at \S+:\d+\)?$", "", text)
         return text.removesuffix(".")
 
@@ -65,8 +65,8 @@ class Phases:
 
     def __init__(self, label: str, at_step: Callable[[], None] | None = None,
                  clock: Callable[[], float] = time.monotonic) -> None:
-        self.label, self.cancelled = label, False
-        self._at_step, self._clock, self._lock = at_step, clock, threading.Lock()
+        self.label, self.cancelled, self.at_step = label, False, at_step
+        self._clock, self._lock = clock, threading.Lock()
         self._open: dict[str, tuple[str | None, int, int]] = {}  # name: parent, steps, steps done
         self._began = self._told = clock()
         self._drawn = False
@@ -83,8 +83,8 @@ class Phases:
                 parent, steps, _ = self._open[name]
                 self._open[name] = (parent, steps, min(steps, step + 1))
             self._show(name)
-            if self._at_step:
-                self._at_step()
+            if self.at_step:
+                self.at_step()
         return not self.cancelled
 
     def finish(self, name: str) -> None:
@@ -166,9 +166,9 @@ def monitor_for(trt: Any, phases: Phases) -> Any:
 
 @contextmanager
 def interruptible(phases: Phases) -> Iterator[None]:
-    """Ctrl-C or SIGTERM asks the builder to stop at its next step, and is then raised again.
+    """Ctrl-C or SIGTERM asks the builder to stop at its next step, and is raised again when the block ends.
 
-    Without this their exceptions would be swallowed inside the builder's callback.
+    Without this their exceptions would be swallowed inside the callbacks of parser and builder.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -187,6 +187,6 @@ def interruptible(phases: Phases) -> Iterator[None]:
         for number, handler in before.items():
             signal.signal(number, handler)
         phases.clear()
-    if caught:
-        signal.raise_signal(caught[0])
-        raise KeyboardInterrupt  # where the handler raised nothing
+        if caught:  # whatever the library made of it
+            signal.raise_signal(caught[0])
+            raise KeyboardInterrupt  # where the handler raised nothing
