@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from allocations import most_of_a_line
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minebench.suppression import crowd, naive
 from minehat import Detections, suppress
 from minehat.detections import MOST, no_detections, overlaps
 from numpy.testing import assert_allclose, assert_array_equal
@@ -63,6 +65,25 @@ def test_it_agrees_on_crowds(seed, count):
     scores = random.uniform(0, 1, (count, 2)).astype(np.float32)
     found, wanted = suppress(boxes, scores, 0.3, 0.5), slow(boxes, scores, 0.3, 0.5, MOST)
     assert_array_equal(found.boxes, boxes[[row for row, _ in wanted]])
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**31), st.integers(120, 700), st.integers(1, 200), st.sampled_from([0.3, 0.5, 0.75]))
+def test_it_agrees_on_crowds_that_are_settled_in_several_goes(seed, count, objects, iou):
+    boxes, scores = crowd(count, objects, boxes=1500, seed=seed)
+    found, wanted = suppress(boxes, scores, 0.25, iou), slow(boxes, scores, 0.25, iou, MOST)
+    assert_array_equal(found.boxes, boxes[[row for row, _ in wanted]])
+    assert_array_equal(found.labels, [label for _, label in wanted])
+    for column, other in zip((found.boxes, found.scores, found.labels), naive(boxes, scores, 0.25, iou), strict=True):
+        assert_array_equal(column, other)
+
+
+@pytest.mark.parametrize(("candidates", "arrays"), [(0, 1), (20, 1), (300, 3)])
+def test_no_array_of_64_kb_is_made_on_the_way(candidates, arrays):
+    """A line that broadcasts makes three at once: what comes out, and numpy's own copies of what goes in."""
+    boxes, scores = crowd(candidates, max(candidates, 1))
+    suppress(boxes, scores, 0.25, 0.5)
+    assert most_of_a_line(lambda: suppress(boxes, scores, 0.25, 0.5)) < arrays * (64 << 10)
 
 
 def test_the_better_of_two_equal_scores_is_the_lower_row():

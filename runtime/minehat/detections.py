@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 MOST = 300  # detections a frame
+STEP = 64_000  # bytes of what is worked out at once: a frame wants no array of 64 KB
+TINY = float(np.finfo(np.float64).tiny)
+_NOBODY = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True)
@@ -51,57 +54,109 @@ def suppress(boxes: Array, scores: Array, conf: float, iou: float, most: int = M
     highest score (ties: the lower class). Kept: score >= conf, and IoU <= iou with every better box
     of its class. Ordered by score, then by row; at most `most`. Boxes that are not finite are dropped.
     """
-    rows, best, labels = _candidates(scores, conf)
+    rows = _rows_over(scores, conf)
+    if not len(rows):
+        return no_detections()
+    near = scores[rows]
+    labels = near.argmax(axis=1)  # of a NaN, where there is one
+    best = near[np.arange(len(rows)), labels]
+    sound = best >= conf
+    if not sound.all():
+        rows, best, labels = rows[sound], best[sound], labels[sound]
     return suppressed(Detections(boxes[rows], best, labels), iou, most)
 
 
 def suppressed(found: Detections, iou: float, most: int = MOST) -> Detections:
     """The same suppression for boxes that bear one label each already, in any order and any one space."""
-    found = found[np.isfinite(found.boxes).all(axis=1)]
-    found = found[np.argsort(-found.scores, kind="stable")]
-    kept = found[np.array(_greedy(found.boxes, found.labels, iou, most), np.int64)]
-    return Detections(kept.boxes.astype(np.float32), kept.scores.astype(np.float32), kept.labels)
+    finite = np.isfinite(found.boxes)
+    if not finite.all():
+        found = found[finite.all(axis=1)]
+    order = np.argsort(-found.scores, kind="stable")
+    kept = order[_greedy(_measured(found.boxes[order].T), found.labels[order], iou, most)]
+    return Detections(found.boxes[kept].astype(np.float32, copy=False),
+                      found.scores[kept].astype(np.float32, copy=False),
+                      found.labels[kept].astype(np.int64, copy=False))
 
 
 def overlaps(box: Array, others: Array) -> Array:
     """IoU of one box [4] with [n, 4] others, float64 [n]; 0 where both are empty."""
-    box, others = box.astype(np.float64), others.astype(np.float64)
-    return _overlaps(box, others, _areas(box[None])[0], _areas(others))
+    return _overlaps(_measured(box[None].T)[:, :1], _measured(others.T))
 
 
-def _candidates(scores: Array, conf: float) -> tuple[Array, Array, Array]:
-    """Rows with a score >= conf, their best scores and labels. A row with a NaN is none.
+def _rows_over(scores: Array, conf: float) -> Array:
+    """Rows with a score >= conf, ascending.
 
     The threshold comes first, over one flat array: nearly all rows end there.
     """
-    rows = np.unique(np.flatnonzero(scores.reshape(-1) >= conf) // scores.shape[1])
-    best = scores[rows].max(axis=1)
-    rows, best = rows[best >= conf], best[best >= conf]
-    return rows, best, scores[rows].argmax(axis=1).astype(np.int64)
+    flat, classes = scores.reshape(-1), scores.shape[1]
+    found = [np.flatnonzero(flat[first:first + STEP] >= conf) + first for first in range(0, len(flat), STEP)]
+    rows: Array = (found[0] if len(found) == 1 else np.concatenate(found or [np.zeros(0, np.int64)])) // classes
+    if len(rows) < 2:
+        return rows
+    new = np.empty(len(rows), bool)
+    new[0] = True
+    np.not_equal(rows[1:], rows[:-1], out=new[1:])
+    return rows[new]
 
 
-def _greedy(boxes: Array, labels: Array, iou: float, most: int) -> list[int]:
-    """Rows to keep of boxes that come best first."""
-    boxes = boxes.astype(np.float64)  # areas of boxes far outside the square overflow float32
-    areas = _areas(boxes)
-    waiting = np.arange(len(boxes))
+def _greedy(columns: Array, labels: Array, iou: float, most: int) -> list[int]:
+    """Which to keep of n boxes, the best first, as `_measured` gives them.
+
+    The best are held against all that wait, as many at once as memory allows, and then settled one by one.
+    """
+    waiting: Array = np.arange(columns.shape[1])
     kept: list[int] = []
     while len(waiting) and len(kept) < most:
-        first, waiting = waiting[0], waiting[1:]
-        kept.append(int(first))
-        shared = _overlaps(boxes[first], boxes[waiting], areas[first], areas[waiting])
-        waiting = waiting[(shared <= iou) | (labels[waiting] != labels[first])]
-    return kept
+        leading = max(1, min(len(waiting), STEP // 8 // len(waiting)))
+        rivals = _overlaps(columns[:, :leading, None], columns[:, None]) > iou
+        rivals &= labels[:leading, None] == labels
+        spared, stay = _settled(rivals)
+        kept += waiting[spared].tolist()
+        waiting, columns, labels = waiting[stay], columns.take(stay, axis=1), labels[stay]
+    return kept[:most]
 
 
-def _overlaps(box: Array, others: Array, area: float, areas: Array) -> Array:
-    width = np.minimum(box[2], others[:, 2]) - np.maximum(box[0], others[:, 0])
-    height = np.minimum(box[3], others[:, 3]) - np.maximum(box[1], others[:, 1])
-    shared: Array = np.maximum(width, 0) * np.maximum(height, 0)
-    union = area + areas - shared
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+def _settled(rivals: Array) -> tuple[list[int], Array]:
+    """Whom greedy keeps of the first k, and who waits on behind them.
+
+    rivals: bool [k, n], row i would suppress column j where that one is worse. Rows are read as whole numbers, bit j
+    for column j, as arithmetic on those is quicker than numpy on a row.
+    """
+    leading, count = rivals.shape
+    bits = np.packbits(rivals, axis=1, bitorder="little")
+    gone, spared = 0, []
+    for row in range(leading):
+        if not gone >> row & 1:
+            spared.append(row)
+            gone |= int.from_bytes(bits[row].tobytes(), "little")
+    if leading == count:
+        return spared, _NOBODY
+    packed = np.frombuffer(gone.to_bytes(bits.shape[1], "little"), np.uint8)
+    left = np.unpackbits(packed, bitorder="little", count=count)[leading:] == 0
+    return spared, np.flatnonzero(left) + leading
 
 
-def _areas(boxes: Array) -> Array:
-    areas: Array = np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
-    return areas
+def _overlaps(some: Array, others: Array) -> Array:
+    """IoU of measured boxes [5, ...] with others, as they broadcast; 0 where both are empty."""
+    shared = _shared(some[0], some[2], others[0], others[2])
+    shared *= _shared(some[1], some[3], others[1], others[3])
+    union = some[4] + others[4]
+    union -= shared
+    shared /= np.maximum(union, TINY, out=union)
+    return shared
+
+
+def _shared(low: Array, high: Array, other_low: Array, other_high: Array) -> Array:
+    """What two stretches of a line have in common."""
+    length: Array = np.minimum(high, other_high)
+    length -= np.maximum(low, other_low)
+    return np.maximum(length, 0, out=length)
+
+
+def _measured(edges: Array) -> Array:
+    """[4, n] x0 y0 x1 y1 -> float64 [5, n], the areas below; float32 would overflow far outside the square."""
+    columns = np.empty((5, edges.shape[1]))
+    columns[:4] = edges
+    wide, high = np.maximum(columns[2:4] - columns[:2], 0)
+    np.multiply(wide, high, out=columns[4])
+    return columns
