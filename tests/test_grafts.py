@@ -433,20 +433,6 @@ def halves(tmp_path_factory):
 
 
 @RTX
-@pytest.mark.parametrize("sm", [(86, 89, 120), (75,)])
-def test_int8_with_fp16_and_suppression_inside_builds_for_any_batch(halves, tmp_path, sm):
-    """On sm_75 as well, for which there is no product of matrices in FP32. Convolutions run as they did."""
-    cards = {}
-    for nms in ("none", "topk", "graph"):
-        wish = BuildOptions(target="rtx", sm=sm, batch=(1, 2, 4), nms=nms)
-        cards[nms] = engine_from_onnx(halves, tmp_path / f"{nms}.engine", wish).card
-        assert cards[nms].model.suppression == nms and cards[nms].batch == (1, 2, 4)
-        assert cards[nms].precisions == cards["none"].precisions
-    wanted = "fp16" if sm == (75,) else "int8"  # ahead of time there is no INT8 for it
-    assert max(cards["graph"].precisions, key=cards["graph"].precisions.get).startswith(wanted)
-
-
-@RTX
 def test_rtx_refuses_the_plugin_before_it_parses(halves, tmp_path):
     with pytest.raises(MineHatError, match=r"full TensorRT has and TensorRT-RTX [0-9.]* has not"):
         engine_from_onnx(halves, tmp_path / "x.engine", BuildOptions(target="rtx", nms="plugin"))
