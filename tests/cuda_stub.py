@@ -31,8 +31,8 @@ def stub_folder() -> Path:
 def host_kernels() -> Path:
     """The kernels compiled for the host, as a library."""
     path = stub_folder() / "kernels.so"
-    subprocess.run(["g++", "-shared", "-fPIC", "-O2", "-Wall", "-std=c++17", "-I", TESTS, "-I",
-                    KERNELS, "-o", path, TESTS / "letterbox_host.cpp"], check=True)
+    subprocess.run(["g++", "-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-std=c++17", "-ffp-contract=off",
+                    "-I", TESTS, "-I", KERNELS, "-o", path, *sorted(TESTS.glob("*_host.cpp"))], check=True)
     return path
 
 

@@ -286,14 +286,6 @@ Result cuModuleLoadDataEx(Thing **module, const void *content, unsigned count, i
     return cuModuleLoadData(module, content);
 }
 Result cuModuleUnload(Thing *module) { WITH_CONTEXT("cuModuleUnload"); return dropped(MODULE, module); }
-Result cuModuleGetFunction(Function **function, Thing *module, const char *name) {
-    WITH_CONTEXT("cuModuleGetFunction");
-    if (!*found(MODULE, module) || strncmp(name, "letterbox_", 10)) return NOT_FOUND;
-    *function = calloc(1, sizeof(Function));
-    snprintf((*function)->name, sizeof (*function)->name, "%s", name);
-    return OK;
-}
-Result cuFuncSetBlockShape(Function *function, int x, int y, int z) { return function && x > 0 && y > 0 && z > 0 ? OK : INVALID; }
 static void *kernel_symbol(const char *kind, const char *name) {
     char symbol[128];
     const char *file = getenv("STUB_KERNELS");
@@ -301,6 +293,14 @@ static void *kernel_symbol(const char *kind, const char *name) {
     snprintf(symbol, sizeof symbol, "%s_%s", kind, name);
     return kernels ? dlsym(kernels, symbol) : NULL;
 }
+Result cuModuleGetFunction(Function **function, Thing *module, const char *name) {
+    WITH_CONTEXT("cuModuleGetFunction");
+    if (!*found(MODULE, module) || !kernel_symbol("run", name)) return NOT_FOUND;
+    *function = calloc(1, sizeof(Function));
+    snprintf((*function)->name, sizeof (*function)->name, "%s", name);
+    return OK;
+}
+Result cuFuncSetBlockShape(Function *function, int x, int y, int z) { return function && x > 0 && y > 0 && z > 0 ? OK : INVALID; }
 Result cuLaunchKernel(Function *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,
                       unsigned shared, Stream *stream, void **arguments, void **extra) {
     WITH_CONTEXT("cuLaunchKernel");
@@ -308,12 +308,13 @@ Result cuLaunchKernel(Function *function, unsigned gx, unsigned gy, unsigned gz,
     const int *sizes = kernel_symbol("sizes", function->name);
     if (shared || !gx || !gy || !gz || bx * by * bz > 1024) return INVALID;
     *(void **)&work.kernel = kernel_symbol("run", function->name);
-    for (int i = 0, offset = 0; sizes && sizes[i]; ++i) {  /* sizes of the arguments; those of 8 bytes are aligned so */
-        if (sizes[i] == 8) offset = (offset + 7) & ~7;
-        work.kept[i] = malloc(sizes[i]);
-        memcpy(work.kept[i], arguments ? arguments[i] : (char *)extra[1] + offset, sizes[i]);
-        if (sizes[i] == 8 && *(Address *)work.kept[i] >> 32 && !inside(*(char **)work.kept[i], 1)) lost = ILLEGAL;
-        offset += sizes[i];
+    for (int i = 0, offset = 0; sizes && sizes[i]; ++i) {  /* of the arguments, negative for addresses */
+        const int size = sizes[i] < 0 ? -sizes[i] : sizes[i];
+        if (size == 8) offset = (offset + 7) & ~7;
+        work.kept[i] = malloc(size);
+        memcpy(work.kept[i], arguments ? arguments[i] : (char *)extra[1] + offset, size);
+        if (sizes[i] < 0 && !inside(*(char **)work.kept[i], 1)) lost = ILLEGAL;
+        offset += size;
     }
     return lost ? OK : put(stream, work);  /* as on a GPU, it comes out with the next call */
 }

@@ -1,0 +1,7 @@
+// kernels/suppress.cu on the host, its threads in any order between their barriers.
+#define WITH_BARRIERS
+#include "kernel_shim.h"
+#include "suppress.cu"
+
+KERNEL(suppress_mask)
+KERNEL(suppress_sweep)
