@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 from dataclasses import dataclass
 
-_MAJOR, _MINOR, _INTEGRATED = 75, 76, 18  # CU_DEVICE_ATTRIBUTE_*
+MAJOR, MINOR, INTEGRATED = 75, 76, 18  # CU_DEVICE_ATTRIBUTE_*
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ def first_gpu() -> Gpu | None:
     refused = (cuda.cuInit(0)
                or cuda.cuDeviceGet(ctypes.byref(device), 0)
                or cuda.cuDeviceGetName(name, len(name), device)
-               or cuda.cuDeviceGetAttribute(ctypes.byref(major), _MAJOR, device)
-               or cuda.cuDeviceGetAttribute(ctypes.byref(minor), _MINOR, device)
-               or cuda.cuDeviceGetAttribute(ctypes.byref(integrated), _INTEGRATED, device)
+               or cuda.cuDeviceGetAttribute(ctypes.byref(major), MAJOR, device)
+               or cuda.cuDeviceGetAttribute(ctypes.byref(minor), MINOR, device)
+               or cuda.cuDeviceGetAttribute(ctypes.byref(integrated), INTEGRATED, device)
                or cuda.cuDriverGetVersion(ctypes.byref(version)))
     if refused:
         return None

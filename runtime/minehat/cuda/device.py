@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..gpu import INTEGRATED, MAJOR, MINOR
 from .arrays import CudaArray
 from .driver import Driver, Size, load_driver
 
 Array = npt.NDArray[Any]
-_MAJOR, _MINOR, _INTEGRATED = 75, 76, 18  # CU_DEVICE_ATTRIBUTE_*
 
 
 def open_device(driver: Driver | None = None) -> Device:
@@ -34,12 +34,12 @@ class Device:
     @property
     def capability(self) -> str:
         """Compute capability: "8.7"."""
-        return f"{self.driver.attribute(_MAJOR)}.{self.driver.attribute(_MINOR)}"
+        return f"{self.driver.attribute(MAJOR)}.{self.driver.attribute(MINOR)}"
 
     @property
     def integrated(self) -> bool:
         """Whether GPU and host share their memory, as on a Jetson."""
-        return bool(self.driver.attribute(_INTEGRATED))
+        return bool(self.driver.attribute(INTEGRATED))
 
     def memory_info(self) -> tuple[int, int]:
         """Bytes of the GPU's memory that are free, and all of them."""

@@ -14,7 +14,7 @@ from ..detections import MOST
 from ..engine.onnx_form import check_form, symmetric_name
 from ..errors import MineHatError
 from .folder import Content, write_folder
-from .model import Model, label_lines
+from .model import Model, bound_text, label_lines
 
 HERE = Path(__file__).parent
 INFER_FILE, APP_FILE = "config_infer_primary_minehat.txt", "deepstream_app_minehat.txt"
@@ -127,18 +127,9 @@ def _makefile(card: ModelCard) -> str:
 def _readme(model: Model) -> str:
     card = model.card
     return (HERE / "templates" / "deepstream.md").read_text(encoding="utf-8").format(
-        name=model.path.stem, file=model.path.name, bound=_bound(model), precision=_precision(model), black=BLACK,
-        size=card.size_text, pad=card.pad, conf=card.conf, iou=card.iou, most=model.batch[2],
+        name=model.path.stem, file=model.path.name, bound=bound_text(model, _UNBOUND), precision=_precision(model),
+        black=BLACK, size=card.size_text, pad=card.pad, conf=card.conf, iou=card.iou, most=model.batch[2],
         form=_FORMS["suppressed" if model.is_suppressed else "raw"])
-
-
-def _bound(model: Model) -> str:
-    if model.engine is None:
-        return "It is an ONNX file; nvinfer builds an engine of it at the first start, which takes minutes."
-    engine = model.engine
-    return (f"It is an engine, bound to {engine.library_title} and to {engine.gpu or 'GPUs'} of compute capability "
-            f"{', '.join(engine.compute_capabilities)}: another GPU or TensorRT refuses it. Build it there instead: "
-            f"`{engine.rebuild}`, and hand it off again.")
 
 
 def _precision(model: Model) -> str:
@@ -154,6 +145,7 @@ def _precision(model: Model) -> str:
 
 BLACK = ("It costs little: helmet-nano (INT8, 416x416) lost 0.1 points of mAP50 on 300 pictures of SCUT-HEAD and 0.3\n"
          "  on 300 rendered scenes of 1280x720, both measured with minehat in November 2026.")
+_UNBOUND = "It is an ONNX file; nvinfer builds an engine of it at the first start, which takes minutes."
 _FORMS = {
     "raw": "nvinfer suppresses (`cluster-mode=2`): per class, greedy, as minehat does.",
     "suppressed": "Suppression is inside the network (`cluster-mode=4`). Its outputs hold int64 and bool, which\n"

@@ -83,6 +83,16 @@ def label_lines(card: ModelCard, refused: str = "") -> str:
     return "".join(f"{name}\n" for name in card.classes)
 
 
+def bound_text(model: Model, unbound: str) -> str:
+    """What an engine is bound to, as a README tells it; `unbound` for an ONNX file."""
+    engine = model.engine
+    if engine is None:
+        return unbound
+    return (f"It is an engine, bound to {engine.library_title} and to {engine.gpu or 'GPUs'} of compute capability "
+            f"{', '.join(engine.compute_capabilities)}: another GPU or TensorRT refuses it. Build it there instead: "
+            f"`{engine.rebuild}`, and hand it off again.")
+
+
 def _engine(path: Path, batch: int | None) -> Model:
     engine = read_engine_card(path)
     check_whole(path, engine)
@@ -133,6 +143,9 @@ def _batch(path: Path, bounds: tuple[int, int, int], wanted: int | None) -> tupl
 
 def _outputs(card: ModelCard) -> tuple[Port, ...]:
     """What a graph of this card gives, by its contract; FREE where the card does not tell."""
+    if card.decode == "outside":
+        raise MineHatError(f"{card.name} leaves decode to the runtime (decode outside), and servers give out what the "
+                           "network does. Hand off the model that it was made from.")
     rows, classes = card.candidates or FREE, len(card.classes)
     layout: list[tuple[str, tuple[int, ...]]]
     if card.suppression in ("none", "topk"):

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import MineHatError
 from .folder import Content, write_folder
-from .model import Model, Port, label_lines
+from .model import Model, Port, bound_text, label_lines
 from .pbtxt import Word, text_of
 
 HERE = Path(__file__).parent
@@ -133,7 +133,7 @@ def _parameters(model: Model, threads: int | None) -> dict[str, str]:
 def _readme(model: Model, folder: Path, cpu: bool) -> str:
     card = model.card
     return (HERE / "templates" / "triton.md").read_text(encoding="utf-8").format(
-        name=model_name(model), file=model.path.name, bound=_bound(model), where="CPU" if cpu else "GPU",
+        name=model_name(model), file=model.path.name, bound=bound_text(model, _UNBOUND), where="CPU" if cpu else "GPU",
         size=card.size_text, width=card.width, height=card.height, pad=card.pad, order=card.channel_order,
         mean=", ".join(map(str, card.mean)), scale=", ".join(map(str, card.scale)), conf=card.conf, iou=card.iou,
         input=model.input.name, outputs="\n".join(f"- `{one}`" for one in model.outputs),
@@ -141,15 +141,7 @@ def _readme(model: Model, folder: Path, cpu: bool) -> str:
         batch=f"exactly {model.batch[2]}" if model.is_fixed else f"1 to {model.batch[2]}")
 
 
-def _bound(model: Model) -> str:
-    if model.engine is None:
-        return "It is an ONNX file and runs wherever the server's ONNX Runtime does."
-    engine = model.engine
-    return (f"It is an engine, bound to {engine.library_title} and to {engine.gpu or 'GPUs'} of compute capability "
-            f"{', '.join(engine.compute_capabilities)}: another GPU, or a server with another TensorRT, refuses it. "
-            f"Build it there instead: `{engine.rebuild}`, and hand it off again.")
-
-
+_UNBOUND = "It is an ONNX file and runs wherever the server's ONNX Runtime does."
 _AFTER = {
     "raw": "Boxes have yet to be suppressed: per class, greedy, IoU over {iou} drops the worse one.",
     "suppressed": "Boxes are suppressed already, best first; rows from `count` on are empty."}
