@@ -139,3 +139,44 @@ def test_a_user_without_a_home_builds_all_the_same(tmp_path, monkeypatch, capsys
     monkeypatch.setattr(Path, "home", homeless)
     assert not engine_from_onnx(saved(tmp_path)).kept
     assert "not kept for the next time: this user has no home folder" in capsys.readouterr().err
+
+
+# What is closed
+
+
+def test_a_folder_that_is_closed_to_this_user_is_one_line(tmp_path, capsys):
+    """Python asks whether a file is there, and raises where the folder does not let it look."""
+    model, closed = saved(tmp_path), tmp_path / "closed"
+    closed.mkdir(mode=0)
+    root = os.geteuid() == 0
+    try:
+        if root:
+            os.seteuid(65534)
+        assert door(closed / "x.onnx" if root else model, "-o", closed / "x.engine") == 2
+    finally:
+        if root:
+            os.seteuid(0)
+        closed.chmod(0o700)
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1 and "is closed to this user" in told
+
+
+@pytest.mark.parametrize(("stdout", "words"), [(">&-", "stdout is closed"),
+                                               ("> /dev/full", "stdout cannot be written")])
+def test_a_report_that_nobody_can_take_is_one_line(tmp_path, stdout, words):
+    run = subprocess.run(["bash", "-c", f'exec "$@" {stdout}', "-", sys.executable, "-m", "minehat", "build",
+                          saved(tmp_path), "--json", "-"], stderr=subprocess.PIPE, text=True, check=False)
+    assert run.returncode == 2, run.stderr
+    assert words in run.stderr and "Traceback" not in run.stderr
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path):
+    model = saved(tmp_path).rename(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.onnx"))
+    with pytest.raises(MineHatError, match="the name is not UTF-8"):
+        engine_from_onnx(model)
+
+
+@pytest.mark.parametrize("flag", ["--out", "--card"])
+def test_an_empty_name_is_refused(tmp_path, capsys, flag):
+    assert door(saved(tmp_path), flag, "") == 2
+    assert f"{flag} is empty" in capsys.readouterr().err

@@ -91,6 +91,9 @@ def run(args: argparse.Namespace) -> int:
 
 def check(args: argparse.Namespace) -> None:
     """Raise MineHatError, before the minutes that a build takes, for arguments that none can be begun with."""
+    for flag in ("out", "card"):
+        if getattr(args, flag) == "":
+            raise MineHatError(f"--{flag} is empty, as of a variable that is not set. Name a file or leave it away.")
     check_report(args.json, model=args.model, card=args.card)
     _options(args)
 

@@ -19,8 +19,8 @@ def run_door(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = 
              name: str | None = None) -> int:
     """Call `main` with the arguments and return its exit code; a MineHatError becomes one line and 2, CudaLost 5.
 
-    Of ManyFaults each fault has its own line, and the last one sums them up. `name` begins it, the program's own
-    where none is given.
+    A file or folder that is closed to this user is one line and 2 as well. Of ManyFaults each fault has its own
+    line, and the last one sums them up. `name` begins it, the program's own where none is given.
     """
     try:
         with _cleared_by_sigterm():
@@ -30,6 +30,12 @@ def run_door(main: Callable[[Sequence[str]], int], argv: Sequence[str] | None = 
         for fault in faults:
             say(" ".join(fault.split()))
         say(f"{name or _called()}: {' '.join(last.split())}")
+        return MENDABLE
+    except PermissionError as exc:
+        if exc.filename is None:
+            raise
+        say(f"{name or _called()}: {exc.filename} is closed to this user ({exc.strerror}). Name another place, or have "
+            "its owner open it.")
         return MENDABLE
     except CudaLost as exc:
         say(f"{name or _called()}: {exc}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import MineHatError
 from .files import ready_file, write_whole
-from .results import check_no_input
+from .results import check_no_input, check_stdout, put
 
 
 def check_report(place: str | None, **inputs: str | None) -> None:
@@ -17,6 +17,8 @@ def check_report(place: str | None, **inputs: str | None) -> None:
 
     It may be neither an engine's card nor one of the `inputs`: model="a.onnx", card=None, ...
     """
+    if place == "-":
+        check_stdout()
     if place in (None, "-"):
         return
     name = str(place).lower()
@@ -33,6 +35,6 @@ def write_report(place: str | None, report: dict[str, Any]) -> None:
         return
     text = json.dumps(report, indent=1) + "\n"
     if place == "-":
-        sys.stdout.write(text)
+        put(sys.stdout, text, "stdout")
     else:
         write_whole(Path(place), text)

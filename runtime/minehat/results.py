@@ -59,9 +59,17 @@ def results_to(place: str | None, model: str) -> Iterator[Write]:
 
 def check_place(place: str | None) -> None:
     """Raise MineHatError unless `place` is what `results_to` takes."""
+    if place == "-":
+        check_stdout()
     if place not in (None, "-") and Path(str(place)).suffix.lower() not in (".json", ".jsonl"):
         raise MineHatError(f"--json {place}: the name must end in .json (one document) or .jsonl (a line a "
                            "frame), or be - for stdout.")
+
+
+def check_stdout() -> None:
+    """Raise MineHatError where stdout was closed, as by `>&-`."""
+    if sys.stdout is None:
+        raise MineHatError("--json -: stdout is closed. Leave it open, or name a file.")
 
 
 def check_no_input(place: str | None, **inputs: str | None) -> None:
@@ -77,15 +85,16 @@ def _document(file: TextIO, place: str, model: str) -> Iterator[Write]:
 
     def write(entry: dict[str, Any]) -> None:
         nonlocal separator
-        _put(file, separator + json.dumps(entry), place)
+        put(file, separator + json.dumps(entry), place)
         separator = ",\n"
 
-    _put(file, f'{{"model": {json.dumps(model)}, "images": [', place)
+    put(file, f'{{"model": {json.dumps(model)}, "images": [', place)
     yield write
-    _put(file, "\n]}\n", place)
+    put(file, "\n]}\n", place)
 
 
-def _put(file: TextIO, text: str, place: str) -> None:
+def put(file: TextIO, text: str, place: str) -> None:
+    """Write text at once. Raises MineHatError, naming the `place`, where it cannot be written."""
     try:
         file.write(text)
         file.flush()

@@ -33,5 +33,6 @@ def _named(others: Sequence[Convolution], convolutions: Sequence[Convolution]) -
 
 def _way_to(wanted: str, options: BuildOptions) -> str:
     if wanted == "int8" and NO_INT8_SM in options.sm:
-        return f"sm_{NO_INT8_SM} has no INT8 there and holds back the others: leave {NO_INT8_SM} out of --sm."
+        return (f"sm_{NO_INT8_SM} has no INT8 there and holds back the others: leave {NO_INT8_SM} out of --sm, and "
+                "give a file made by `python calib/quantize.py --precision int8`.")
     return f"Give a file made by `python calib/quantize.py --precision {wanted}`, or build without --require."

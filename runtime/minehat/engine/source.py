@@ -38,6 +38,8 @@ def source_of(onnx: Path, card: ModelCard | None, options: BuildOptions) -> Sour
         raise MineHatError(f"{onnx}: no such model file.")
     if onnx.suffix != ".onnx":
         raise MineHatError(f"{onnx} is not an .onnx file; engines are built from one.")
+    if any(0xDC80 <= ord(char) <= 0xDCFF for char in str(onnx)):  # as Python keeps bytes that are no UTF-8
+        raise MineHatError(f"{onnx}: the name is not UTF-8, and TensorRT cannot open it. Give it another one.")
     check_form(onnx)
     own = card or read_card(onnx)
     if own.precision == "int8-cpu":
