@@ -5,6 +5,7 @@ none, topk   boxes float32 [N, B, 4], scores float32 [N, B, C]
 graph        boxes float32 [N, K, 4], scores float32 [N, K], labels int64 [N, K], count int64 [N], converged bool [N]
 plugin       the first four of these
 Boxes are x0 y0 x1 y1 in pixels of the square. Of K rows the first `count` are meant, the best first.
+Where the card says `decode: outside`, it is float32 maps [N, a * (5 + C), h, w], fine to coarse: minehat.decoding.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .card import ModelCard
+from .decoding import boxes_over, channels_of, is_map
 from .detections import MOST, Detections, suppress, suppressed
 from .errors import MineHatError
 
@@ -29,6 +31,9 @@ def check_answer(answer: Sequence[Array], card: ModelCard, path: Path) -> None:
 
     NaN would look like a frame without anybody.
     """
+    if card.decode == "outside":
+        _check_maps(answer, card, path)
+        return
     boxes, scores = answer[:2]
     classes = (len(card.classes),) if card.suppression in OPEN else ()
     if boxes.shape[2:] != (4,) or scores.shape != boxes.shape[:2] + classes:
@@ -36,8 +41,21 @@ def check_answer(answer: Sequence[Array], card: ModelCard, path: Path) -> None:
                            f"[N, B{''.join(f', {count}' for count in classes)}]. Its card does not fit it.")
     dead = boxes.size and not np.isfinite(boxes[..., 0]).any()
     if dead or not np.isfinite(scores).all() or (card.suppression not in OPEN and (answer[3] < 0).any()):
-        raise MineHatError(f"{path} gave answers that are not finite, and would see nothing: the file is broken, or "
-                           "it overflows in FP16. Export it again, or use its FP32 form.")
+        raise _not_finite(path)
+
+
+def _check_maps(maps: Sequence[Array], card: ModelCard, path: Path) -> None:
+    """The maximum of a map is NaN where anything in it is."""
+    if not all(one.ndim == 4 and is_map(one.shape[1:], card) for one in maps):
+        raise MineHatError(f"{path} gave maps {', '.join(str(one.shape) for one in maps)}; wanted [N, "
+                           f"{channels_of(card)}, h, w] that divide {card.size_text}. Its card does not fit it.")
+    if any(np.isnan(one.max(initial=0)) for one in maps):
+        raise _not_finite(path)
+
+
+def _not_finite(path: Path) -> MineHatError:
+    return MineHatError(f"{path} gave answers that are not finite, and would see nothing: the file is broken, or "
+                        "it overflows in FP16. Export it again, or use its FP32 form.")
 
 
 def check_asked(card: ModelCard, path: Path, conf: float, iou: float) -> None:
@@ -66,7 +84,8 @@ def found_in(answer: Sequence[Array], card: ModelCard, conf: float, iou: float) 
     What the graph left unsettled is settled here, so that every kind of graph finds the same.
     """
     if card.suppression in OPEN:
-        return suppress(answer[0], answer[1], conf, iou)
+        boxes, scores = boxes_over(answer, card, conf) if card.decode == "outside" else answer
+        return suppress(boxes, scores, conf, iou)
     boxes, scores, labels, count = answer[:4]
     inside = scores[:count] >= conf
     found = Detections(*(column[:count][inside] for column in (boxes, scores, labels)))

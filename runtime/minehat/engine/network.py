@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..card import ModelCard
+from ..decoding import channels_of
 from ..errors import MineHatError
 from .library import Library
 from .source import Source
@@ -72,6 +73,8 @@ class Network:
 
 def _contract(card: ModelCard) -> list[tuple[str, tuple[int, ...], str]]:
     """Type, shape and reason of each output, in the order of `card.outputs`."""
+    if card.decode == "outside":
+        return [("FLOAT", (-1, channels_of(card), -1, -1), "maps are")] * len(card.outputs)
     boxes = ("FLOAT", (-1, -1, 4), "boxes are")
     if card.suppression in ("none", "topk"):
         return [boxes, ("FLOAT", (-1, -1, len(card.classes)), f"its card's {len(card.classes)} classes want")]

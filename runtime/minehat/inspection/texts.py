@@ -20,8 +20,9 @@ def card_lines(card: ModelCard) -> list[str]:
     where = {"none": "by the runtime", "topk": "by the runtime", "graph": "inside the graph",
              "plugin": "inside the graph, by a plugin"}[card.suppression]
     candidates = f", of the {card.candidates} best boxes" if card.candidates else ""
+    decode = ", decode outside" if card.decode == "outside" else ""
     return [*block("card", [f"{card.name}, {card.precision}, {card.size_text}, classes {', '.join(card.classes)}",
-                            f"conf {card.conf:g}, iou {card.iou:g}, suppression {where}{candidates}"]),
+                            f"conf {card.conf:g}, iou {card.iou:g}, suppression {where}{candidates}{decode}"]),
             *(block("parent", [f"sha256 {card.parent_sha256}"]) if card.parent_sha256 else []),
             *block("accuracy", [f"{name}: " + ", ".join(f"{key} {value:.3f}" for key, value in figures.items())
                                 for name, figures in card.accuracy.items()] or ["not measured"])]
