@@ -82,6 +82,13 @@ def test_alpha_is_the_nodes_own_or_the_usual(attributes, alpha):
     np.testing.assert_array_equal(answers(with_prelu(model), picture)[0], wanted)
 
 
+def test_each_node_keeps_its_own_alpha():
+    model = chain([helper.make_node("LeakyRelu", ["x"], ["a"], alpha=0.25),
+                   helper.make_node("LeakyRelu", ["a"], ["y"], alpha=0.5)])
+    picture = noise(1, 3, 8, 8) - 0.5
+    np.testing.assert_array_equal(answers(with_prelu(model), picture)[0], answers(model, picture)[0])
+
+
 def test_a_slope_that_fp16_holds_changes_nothing_there():
     model = chain([helper.make_node("LeakyRelu", ["x"], ["y"], alpha=0.125)], dtype=TensorProto.FLOAT16)
     picture = (noise(1, 3, 8, 8) - 0.5).astype(np.float16)

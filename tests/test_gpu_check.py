@@ -22,6 +22,7 @@ from minebench.gpu.outcome import FAILED, NOT_RUN, PASSED, Check, Row
 from minebench.gpu.told import told
 from minehat.backends.ort import OrtBackend
 from minehat.card import read_card
+from minehat.detections import Detections
 
 NANO = ROOT / "models" / "helmet-nano" / "helmet-nano.onnx"
 FEW = {"pinned": {"times": 1}, "graphs": {"times": 2}, "bandwidth": {"batch": 1, "times": 1}}
@@ -191,6 +192,17 @@ def test_other_answers_fail(fault, words):
     vars(altered).update(fault)
     with pytest.raises(AssertionError, match=words):
         models._compared(altered, NANO)
+
+
+def test_what_is_found_is_compared_box_by_box_but_for_those_at_the_threshold():
+    boxes = np.array([[10, 10, 50, 50], [60, 10, 90, 50], [10, 60, 50, 90]], np.float32)
+    found = Detections(boxes, np.array([0.9, 0.8, 0.26], np.float32), np.array([0, 1, 0]))
+    assert models._alike(found, found[[1, 0]], 0.3) and models._alike(found[[1, 0]], found, 0.3)
+    assert models._alike(found, Detections(boxes + 0.9, found.scores, found.labels), 0.3)
+    for other in (found[[0]], Detections(boxes + 1.1, found.scores, found.labels),
+                  Detections(boxes, found.scores, 1 - found.labels)):
+        assert not models._alike(found, other, 0.3) and not models._alike(other, found, 0.3)
+    assert not models._alike(found, found[[1, 0]], 0.2)
 
 
 BUILT = f"""

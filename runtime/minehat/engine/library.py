@@ -12,7 +12,7 @@ from ..errors import MineHatError
 from ..gpu import Gpu, first_gpu
 
 TARGETS = ("auto", "tensorrt", "rtx")
-_MODULES = {"tensorrt": ("tensorrt",), "rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings")}
+MODULES = {"tensorrt": ("tensorrt",), "rtx": ("tensorrt_rtx", "tensorrt_rtx_bindings")}
 TITLES = {"tensorrt": "TensorRT", "rtx": "TensorRT-RTX"}
 _CURES = {
     "tensorrt": "On a Jetson it comes with JetPack: make the venv with --system-site-packages; "
@@ -63,8 +63,8 @@ def builder_library(target: str) -> Library:
 
 def running_library(flavour: str) -> Library:
     """The library that runs engines of this flavour here. Raises MineHatError where it is missing."""
-    if flavour not in _MODULES:
-        raise MineHatError(f"engine flavour {flavour!r} is not known here, only {', '.join(_MODULES)}. "
+    if flavour not in MODULES:
+        raise MineHatError(f"engine flavour {flavour!r} is not known here, only {', '.join(MODULES)}. "
                            "Install a newer one: `pip install -U minehat`.")
     return _library(flavour, first_gpu())
 
@@ -101,7 +101,7 @@ def _refuse_broken(flavours: Sequence[str]) -> None:
 def _imported(flavour: str) -> tuple[Any, str]:
     """The flavour's module, or None and why it does not load; "" where it is not installed."""
     reason = ""
-    for name in _MODULES[flavour]:
+    for name in MODULES[flavour]:
         try:
             return importlib.import_module(name), ""
         except ModuleNotFoundError as exc:
