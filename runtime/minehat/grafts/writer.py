@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..card import KEY, ModelCard
 from ..guests import load_onnx
 
 AXES_AS_INPUT = 18  # opset from which ReduceMax and ReduceMin take them so; ReduceSum does from 13
@@ -67,3 +68,9 @@ class Writer:
         """A new name for what a node of that kind makes."""
         self._count += 1
         return f"{self._prefix}/{op}_{self._count}"
+
+
+def set_card(model: Any, card: ModelCard) -> None:
+    """Let `model` (an onnx.ModelProto) carry `card`; its other metadata stays."""
+    kept = {entry.key: entry.value for entry in model.metadata_props} | {KEY: card.to_json()}
+    load_onnx("graft onto a network").helper.set_model_props(model, kept)
