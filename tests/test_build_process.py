@@ -80,6 +80,13 @@ def test_a_bar_tells_what_is_left_and_a_log_gets_a_line_now_and_then(capsys):
     assert capsys.readouterr().err.splitlines() == ["x.engine: 50% after 20 s, 20 s to go (tactics)"]
 
 
+def test_warnings_that_mean_nothing_here_are_not_kept():
+    log = BuildLog()
+    for words in ("Make sure output count has Int64 binding.", "converting scales to fp32", "a real one"):
+        log.hear("WARNING", words)
+    assert log.warnings == ["a real one"]
+
+
 # The same build twice
 
 

@@ -152,6 +152,16 @@ def test_where_pairs_round_nothing_the_answers_are_the_same(seed):
     np.testing.assert_array_equal(answers(stripped, picture)[0], answers(model, picture)[0])
 
 
+def test_weights_have_scales_along_the_axis_that_the_node_names():
+    kernel, scale = np.arange(-6, 6, dtype=np.int8).reshape(4, 3, 1, 1), np.array([0.5, 1, 2], np.float32)
+    model = chain([helper.make_node("DequantizeLinear", ["k", "scale"], ["w"], axis=1),
+                   helper.make_node("Conv", ["x", "w"], ["y"])],
+                  [("k", kernel), ("scale", scale)])
+    np.testing.assert_array_equal(constants(unquantized(model)[0])["w"], kernel * scale[:, None, None])
+    picture = noise(1, 3, 8, 8)
+    np.testing.assert_allclose(answers(unquantized(model)[0], picture)[0], answers(model, picture)[0], atol=1e-5)
+
+
 def test_a_rounded_output_keeps_its_name():
     pair = [helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
             helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["y"])]

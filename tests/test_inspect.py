@@ -113,6 +113,14 @@ def test_a_quantized_input_alone_or_quantized_weights_alone_make_no_integer_conv
         assert [conv.runs_in for conv in onnx_facts(tmp_path / "half.onnx").convolutions] == ["fp32", "int8", "int8"]
 
 
+def test_weights_that_an_old_file_lists_among_its_inputs_are_none(tmp_path):
+    model = tiny()
+    model.graph.input.extend(helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+                             for tensor in model.graph.initializer)
+    onnx.save(model, tmp_path / "old.onnx")
+    assert [value.name for value in read_onnx(tmp_path / "old.onnx").inputs] == ["images"]
+
+
 def test_values_smaller_than_a_byte_are_packed():
     assert [Constant("w", dtype, (3,), (), "").bytes for dtype in ("int4", "uint4", "int8", "fp16")] == [2, 2, 3, 6]
 
