@@ -12,11 +12,16 @@ from ..card import ModelCard
 from ..errors import MineHatError
 
 CHOICES = ("auto", "ort", "openvino", "tensorrt")
+BATCHES = (1, 16)  # fewest and most pictures that go through the network at once, where nothing sets a limit
 ENGINES = frozenset({".engine", ".plan", ".trt"})
 
 
 class Backend(Protocol):
-    """A loaded model. Belongs to one thread at a time."""
+    """A loaded model. Belongs to one thread at a time.
+
+    It may also have `batches`, fewest and most pictures that it takes at once (BATCHES otherwise), and
+    `see(frames) -> (answer, placements)`, which letterboxes on the device and takes the place of `infer`.
+    """
 
     name: str  # "ort", "openvino", "tensorrt"
 

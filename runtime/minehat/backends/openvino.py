@@ -17,6 +17,7 @@ import numpy.typing as npt
 from ..answers import check_answer, check_no_plugin
 from ..card import ModelCard
 from ..errors import MineHatError, missing
+from . import BATCHES
 from .ort import cores
 
 Array = npt.NDArray[Any]
@@ -40,7 +41,9 @@ class OpenVinoBackend:
         try:
             self._core = openvino.Core()
             self._model = self._core.read_model(str(path))
-            self._compile(batch=1)
+            count = self._model.input(0).partial_shape[0]
+            self.batches = (count.get_length(), count.get_length()) if count.is_static else BATCHES
+            self._compile(batch=self.batches[0])
         except Exception as exc:  # RuntimeError and its like, whose text ends in what went wrong
             reason = (str(exc).strip().splitlines() or [type(exc).__name__])[-1]
             raise MineHatError(f"{path} cannot be loaded by OpenVINO ({reason}). Try `--backend ort`, or export "

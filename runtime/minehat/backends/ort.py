@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..answers import OPEN, check_answer, check_no_plugin
 from ..card import ModelCard
 from ..errors import MineHatError, missing
+from . import BATCHES
 
 Array = npt.NDArray[Any]
 
@@ -25,6 +26,7 @@ class OrtBackend:
         check_no_plugin(card, path, "ONNX Runtime")
         self._session = _session(path, threads or cores(), card.precision)
         self._input = _checked_input(self._session, path, card)
+        self.batches = _batches(self._session)
         self._outputs = _checked_outputs(self._session, path, card)
 
     def infer(self, batch: Array) -> tuple[Array, ...]:
@@ -72,6 +74,12 @@ def _checked_input(session: Any, path: Path, card: ModelCard) -> str:
         raise MineHatError(f"{path} takes {_told(inputs)}; wanted one input float32 [N, 3, {card.height}, "
                            f"{card.width}], as its card says. Export it again or give the right `--card`.")
     return str(inputs[0].name)
+
+
+def _batches(session: Any) -> tuple[int, int]:
+    """Fewest and most pictures at once: the graph's own number, where it has one."""
+    count = session.get_inputs()[0].shape[0]
+    return (count, count) if isinstance(count, int) else BATCHES
 
 
 def _checked_outputs(session: Any, path: Path, card: ModelCard) -> list[str]:

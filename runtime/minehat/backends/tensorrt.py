@@ -31,6 +31,7 @@ class TensorRtBackend:
     def __init__(self, path: Path, card: ModelCard, threads: int | None = None) -> None:
         self._path, self._card = path, card
         self._engine_card = check_engine(path)
+        self.batches = self._engine_card.batch[0], self._engine_card.batch[2]
         self._thread = threading.get_ident()
         self._device = open_device()
         self._loaded: _Loaded | None = _Loaded(path, card, self._device)
