@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from engines import door, saved
 from minehat import MineHatError
+from minehat.cli import main
 from minehat.engine import BuildOptions, engine_from_onnx
 from minehat.engine.watch import BuildLog
 
@@ -180,3 +181,30 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path):
 def test_an_empty_name_is_refused(tmp_path, capsys, flag):
     assert door(saved(tmp_path), flag, "") == 2
     assert f"{flag} is empty" in capsys.readouterr().err
+
+
+# Cards that were edited
+
+
+EDITS = {"batch": [1, 1], "build_flags": [7], "compute_capabilities": [8.6], "build_seconds": "soon",
+         "dla": {"core": 0}, "gpu": 7, "onnx": "", "warnings": "none", "calibration": [],
+         "convolutions": [{"name": 1}], "cuda_version": 12,
+         "engine_bytes": True}
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    return engine_from_onnx(saved(tmp_path_factory.mktemp("built")), options=BuildOptions(keep=False))
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edited_card_is_one_line_that_names_the_field(built, tmp_path, capsys, name):
+    engine = tmp_path / "x.engine"
+    engine.write_bytes(built.path.read_bytes())
+    card = json.loads(built.card.to_json()) | {name: EDITS[name]}
+    engine.with_name("x.engine.json").write_text(json.dumps(card))
+    for file in (engine, engine.with_name("x.engine.json")):
+        assert main(["inspect", str(file)]) == 2
+        told = capsys.readouterr().err
+        assert len(told.splitlines()) == 1 and name in told and "edited by hand" in told
+        assert "minehat build tiny.onnx" in told or name == "onnx"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,7 @@ def engine_card_from_json(text: str, source: str, onnx: str = "MODEL.onnx") -> E
     if type(schema) is not int or schema > ENGINE_SCHEMA:
         raise MineHatError(f"{source} has engine schema {schema!r}, this MineHat reads up to {ENGINE_SCHEMA}. "
                            "Install a newer one: `pip install -U minehat`.")
+    onnx = found["onnx"] if _is_text(found.get("onnx")) else onnx
     own = [field.name for field in fields(EngineCard) if field.name != "model"]
     lacking = [name for name in own if name not in found]
     if lacking:
@@ -101,6 +102,9 @@ def engine_card_from_json(text: str, source: str, onnx: str = "MODEL.onnx") -> E
                            f"`minehat build {onnx}`") from exc
 
 
+_TEXTS_OF_ROWS = {"convolutions": ("name", "runs_in", "precision"), "layers": ("name", "kind")}
+
+
 def _rows(key: str, rows: Any) -> str:
     lines = ",\n  ".join(json.dumps(row) for row in rows)
     return f',\n "{key}": [' + (f"\n  {lines}\n ]" if lines else "]")
@@ -109,18 +113,56 @@ def _rows(key: str, rows: Any) -> str:
 def _value(name: str, found: Any) -> Any:
     kinds = {"convolutions": Convolution, "layers": Layer}
     if name in kinds:
+        if not all(isinstance(row.get(key), str) for row in found for key in _TEXTS_OF_ROWS[name]):
+            raise ValueError(f"{name} hold no names")
         return tuple(kinds[name](**{key: _frozen(value) for key, value in row.items()}) for row in found)
     return _checked(name, _frozen(found))
 
 
 def _checked(name: str, value: Any) -> Any:
-    """Raise ValueError for what a preflight could not compare."""
-    texts = ("engine_sha256", "onnx", "flavour", "tensorrt_version")
-    lists = ("compute_capabilities", "build_flags", "batch", "warnings")
-    kind: type = str if name in texts else tuple if name in lists else int if name == "engine_bytes" else object
-    if not isinstance(value, kind):
+    """Raise ValueError for what a preflight could not compare, or nobody could print."""
+    if not _CHECKS.get(name, _anything)(value):
         raise ValueError(f"{name} is {value!r}")
     return value
+
+
+def _anything(value: Any) -> bool:
+    return True
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_text_or_none(value: Any) -> bool:
+    return value is None or _is_text(value)
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
+
+
+def _is_batch(value: Any) -> bool:
+    return (isinstance(value, tuple) and len(value) == 3 and all(type(count) is int for count in value)
+            and 1 <= value[0] <= value[1] <= value[2])
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_share_of_dla(value: Any) -> bool:
+    if not value:
+        return _is_table(value)
+    return (_is_table(value) and type(value.get("core")) is int and isinstance(value.get("taken"), list)
+            and _is_table(value.get("gpu")))
+
+
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "engine_sha256": _is_text, "engine_bytes": lambda value: type(value) is int, "onnx": _is_text, "flavour": _is_text,
+    "tensorrt_version": _is_text, "gpu": _is_text_or_none, "compute_capabilities": _are_texts,
+    "cuda_version": _is_text_or_none, "build_flags": _are_texts, "batch": _is_batch, "calibration": _is_table,
+    "build_seconds": lambda value: type(value) in (int, float), "warnings": _are_texts, "dla": _is_share_of_dla}
 
 
 def _frozen(value: Any) -> Any:

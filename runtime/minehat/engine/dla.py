@@ -37,8 +37,8 @@ def told_of_dla(found: Mapping[str, Any]) -> list[str]:
     reasons = Counter(reason or "no reason given" for reason in found["gpu"].values())
     told = [f"DLA core {found['core']} takes {len(found['taken'])} of {len(found['taken']) + len(found['gpu'])} layers"]
     told += [f"on the GPU: {count} ({reason})" for reason, count in reasons.most_common()]
-    told += [f"the parser stops at {found['first_refused']}"] if found["first_refused"] else []
-    if found["scales"]:
+    told += [f"the parser stops at {found['first_refused']}"] if found.get("first_refused") else []
+    if found.get("scales"):
         told.append("INT8 scales: {given} from the file, {moved} of the same values moved, {before} before activations "
                     "with headroom; {lacking} tensors have none and are not INT8".format(**found["scales"]))
     return told
