@@ -31,6 +31,7 @@ from minehat.files import sha256_of
 from minehat.grafts.suppression import with_suppression
 from minehat.handoff import folder as folders
 from minehat.handoff import write_triton
+from minehat.handoff.deepstream import infer_groups
 from minehat.handoff.model import label_lines, model_to_hand_off
 from minehat.handoff.pbtxt import text_of
 from minehat.pictures import read_picture, write_picture
@@ -397,6 +398,15 @@ def as_if_by_tensorrt(built_engine, folder, **changes):
                "compute_capabilities": ("8.9",), **changes}
     card_beside(path).write_text(replace(built_engine.card, **changes).to_json())
     return path
+
+
+@x86_linux
+@pytest.mark.parametrize(("precision", "mode"), [("fp32", 0), ("int8", 1), ("fp16", 2), ("int8+fp16", 1)])
+def test_nvinfer_is_told_an_engines_size_and_precision(rtx_engine, tmp_path, precision, mode):
+    """network-mode as nvinfer counts: 0 FP32, 1 INT8, 2 FP16; infer-dims are channels, height, width."""
+    model = model_to_hand_off(as_if_by_tensorrt(rtx_engine, tmp_path))
+    told = infer_groups(replace(model, card=model.card.with_(precision=precision, height=64, width=96)))["property"]
+    assert (told["infer-dims"], told["network-mode"]) == ("3;64;96", mode)
 
 
 @x86_linux
