@@ -54,7 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backend", choices=CHOICES, default="auto",
                         help="what runs the model: ort is ONNX Runtime on the CPU, the default (auto) for .onnx files; "
                              "openvino is faster there with small INT8 models and wants `pip install openvino`; "
-                             "tensorrt runs engines on the GPU, the default for them")
+                             "ort-cuda and ort-tensorrt are ONNX Runtime on the GPU; tensorrt runs engines there, the "
+                             "default for them")
     parser.add_argument("--card", metavar="FILE", help="model card, for a model that carries none")
     parser.add_argument("--threads", metavar="N", type=positive, help="processor threads (default: all cores)")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from ..card import ModelCard
 from ..errors import MineHatError
 
-CHOICES = ("auto", "ort", "openvino", "tensorrt")
+CHOICES = ("auto", "ort", "openvino", "ort-cuda", "ort-tensorrt", "tensorrt")
 BATCHES = (1, 16)  # fewest and most pictures that go through the network at once, where nothing sets a limit
 ENGINES = frozenset({".engine", ".plan", ".trt"})
 
@@ -23,12 +24,13 @@ class Backend(Protocol):
     `see(frames) -> (answer, placements)`, which letterboxes on the device and takes the place of `infer`.
     """
 
-    name: str  # "ort", "openvino", "tensorrt"
+    name: str  # one of CHOICES
 
     def infer(self, batch: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], ...]:
-        """float32 [N, 3, H, W] -> the network's answer, as minehat.answers tells it: boxes, scores, ...
+        """[N, 3, H, W] of the card's input type -> the network's answer, as minehat.answers tells it: boxes, scores ...
 
-        Raises MineHatError for scores that are not finite: NaN would look like a frame without anybody.
+        The answer may lie in memory that the next call writes over: copy what is kept. Raises MineHatError for scores
+        that are not finite: NaN would look like a frame without anybody.
         """
 
     def close(self) -> None:
@@ -60,4 +62,4 @@ def loader_for(choice: str, path: Path) -> Loader:
         from .openvino import OpenVinoBackend
         return OpenVinoBackend
     from .ort import OrtBackend
-    return OrtBackend
+    return partial(OrtBackend, name="ort" if choice == "auto" else choice)

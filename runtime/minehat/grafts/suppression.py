@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..card import KEY, OUTPUTS, ModelCard
+from ..card import OUTPUTS, ModelCard
 from ..errors import MineHatError
 from ..guests import load_onnx
 from .fixed_point import suppressed_inside
 from .plugin import DOMAIN, suppressed_by_plugin
 from .topk import best_rows
-from .writer import Writer
+from .writer import Writer, set_card
 
 USUAL_CANDIDATES = 300
 MOST_CANDIDATES = 3839  # TensorRT's TopK ends there
@@ -33,6 +33,9 @@ def with_suppression(model: Any, card: ModelCard, nms: str,
     if card.suppression != "none":
         raise MineHatError(f"{card.name} has suppression inside already ({card.suppression}). Give the model that it "
                            "was made from.")
+    if card.decode == "outside":
+        raise MineHatError(f"{card.name} gives raw maps (decode outside), and suppression inside wants boxes. Give the "
+                           "model that it was made from.")
     wanted = USUAL_CANDIDATES if candidates is None else candidates
     if not 1 <= wanted <= MOST_CANDIDATES:
         raise MineHatError(f"--candidates must lie in 1..{MOST_CANDIDATES}, found {wanted}.")
@@ -43,7 +46,7 @@ def with_suppression(model: Any, card: ModelCard, nms: str,
     _grow(grown, card, nms, most, rows)
     child = card.with_(suppression=nms, outputs=OUTPUTS[nms], candidates=most if most < rows else 0)
     _set_outputs(grown, nms, most, len(card.classes))
-    _set_card(grown, child)
+    set_card(grown, child)
     return grown, child
 
 
@@ -112,8 +115,3 @@ def _set_outputs(model: Any, nms: str, most: int, classes: int) -> None:
               "labels": (kinds.INT64, [n, most]), "count": (kinds.INT64, [n]), "converged": (kinds.BOOL, [n])}
     del model.graph.output[:]
     model.graph.output.extend(onnx.helper.make_tensor_value_info(name, *shapes[name]) for name in OUTPUTS[nms])
-
-
-def _set_card(model: Any, card: ModelCard) -> None:
-    kept = {entry.key: entry.value for entry in model.metadata_props} | {KEY: card.to_json()}
-    load_onnx(PURPOSE).helper.set_model_props(model, kept)
