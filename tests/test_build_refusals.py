@@ -117,7 +117,7 @@ def harmed(folder, how):
     ("--json is the card", "is the card. Name another file"),
     ("--target", "--target must be one of"),
     ("--require", "3 of 3 convolutions"),
-    ("--require of a mixed file", "otherwise: stem (fp32). Give"),
+    ("--require of a mixed file", "otherwise: stem (fp32). Where the gate lifted them"),
     ("--require words", "--require must be one of"),
     ("--card", "no such model file"),
 ])

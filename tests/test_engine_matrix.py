@@ -7,8 +7,6 @@ import atexit
 import json
 import platform
 import shutil
-import subprocess
-import sys
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -16,6 +14,7 @@ from tempfile import mkdtemp
 
 import onnx
 import pytest
+from doors import through
 from minehat import scenes
 from minehat.engine import BuildOptions, engine_from_onnx
 from minehat.onnx_metadata import read_metadata
@@ -42,18 +41,13 @@ def nano(size: str, precision: str) -> Path:
     atexit.register(shutil.rmtree, folder)
     made = folder / f"nano.{size}.{precision}.onnx"
     if precision == "fp32":
-        run("export/to_onnx.py", NANO / "helmet-nano.pt", made, "--size", size)
+        assert through("export/to_onnx.py", NANO / "helmet-nano.pt", made, "--size", size) == 0
         return made
     for seed in range(8):
         write_picture(folder / "pictures" / f"{seed}.png", scenes.picture(seed, 640, 480).frame)
-    run("calib/quantize.py", nano(size, "fp32"), "--images", folder / "pictures", "--precision", precision, "-o", made)
+    assert through("calib/quantize.py", nano(size, "fp32"), "--images", folder / "pictures", "--precision", precision,
+                   "-o", made) == 0
     return made
-
-
-def run(door: str, *words: object) -> None:
-    done = subprocess.run([sys.executable, str(ROOT / door), *map(str, words)], capture_output=True, text=True,
-                          check=False)
-    assert done.returncode == 0, done.stderr
 
 
 def with_batch(model: Path, batch: str, folder: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Iterator
 from functools import cache
@@ -12,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from doors import through
 from minecalib.check import drift
 from minecalib.images import Picture, Squares
 from minecalib.job import walk_over
@@ -20,7 +20,6 @@ from minecalib.parent import open_parent
 from minecalib.running import session_of, session_options
 from minehat import scenes
 from minehat.card import read_card
-from minehat.doors import run_door
 from minehat.errors import MineHatError
 from minehat.files import sha256_of
 from minehat.onnx_metadata import read_metadata
@@ -224,8 +223,4 @@ def test_a_placement_of_another_model_is_refused(made: Made) -> None:
 
 
 def door(*arguments: object) -> int:
-    spec = importlib.util.spec_from_file_location("finetune_door", ROOT / "export" / "finetune_int8.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return run_door(module.main, [str(argument) for argument in arguments])
+    return through("export/finetune_int8.py", *arguments)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import onnx
 import pytest
 from broken import break_channel
+from doors import through
 from minecalib.check import check_valid, drift, integer_convolutions
 from minecalib.graph import Wiring, key_of, open_model
 from minecalib.images import Squares, find_pictures
@@ -23,7 +22,6 @@ from minecalib.ranges.histograms import count
 from minecalib.running import rounds_halves
 from minecalib.written import CALIBRATION
 from minehat.card import KEY, read_card
-from minehat.doors import run_door
 from minehat.files import sha256_of
 from minehat.onnx_metadata import read_metadata
 from minehat.pictures import write_picture
@@ -35,16 +33,8 @@ KINDS = {"int8": [], "int8-cpu": ["--form", "cpu"], "fp16": ["--precision", "fp1
          "int8+fp16": ["--precision", "int8+fp16"]}
 
 
-def door() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("quantize_door", ROOT / "calib" / "quantize.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def quantize(*arguments: object) -> int:
-    return run_door(door().main, [str(argument) for argument in arguments])
+    return through("calib/quantize.py", *arguments)
 
 
 def write_frames(folder: Path, count: int, seed: int = 0) -> Path:

@@ -22,7 +22,8 @@ def check_required(onnx: Path, options: BuildOptions, convolutions: Sequence[Con
                            f"{', '.join(conv.name for conv in others) or 'any convolution'} runs.")
     if others:
         raise MineHatError(f"--require {wanted}: {len(others)} of {len(convolutions)} convolutions of {onnx} run "
-                           f"otherwise: {_named(others, convolutions)}. {_way_to(wanted, options)}")
+                           f"otherwise: {_named(others, convolutions)}. "
+                           + _way_to(wanted, options, mixed=len(others) < len(convolutions)))
 
 
 def _named(others: Sequence[Convolution], convolutions: Sequence[Convolution]) -> str:
@@ -31,8 +32,11 @@ def _named(others: Sequence[Convolution], convolutions: Sequence[Convolution]) -
     return ", ".join(f"{conv.name} ({conv.runs_in})" for conv in others)
 
 
-def _way_to(wanted: str, options: BuildOptions) -> str:
+def _way_to(wanted: str, options: BuildOptions, mixed: bool) -> str:
     if wanted == "int8" and NO_INT8_SM in options.sm:
         return (f"sm_{NO_INT8_SM} has no INT8 there and holds back the others: leave {NO_INT8_SM} out of --sm, and "
                 "give a file made by `python calib/quantize.py --precision int8`.")
+    if mixed and wanted == "int8":
+        return ("Where the gate lifted them, that is the file's own choice (`minehat inspect` shows it): build without "
+                "--require. Otherwise quantize it again.")
     return f"Give a file made by `python calib/quantize.py --precision {wanted}`, or build without --require."
