@@ -1,7 +1,7 @@
 """Raw maps -> boxes outside the graph, for those places alone whose objectness can reach the threshold.
 
-A map is [a * (5 + C), h, w]: for each of its a anchors tx ty tw th, objectness, a logit for each class. A place (anchor,
-row, column) of a map whose cells are `stride` pixels wide says
+A map is [a * (5 + C), h, w]: for each of its a anchors tx ty tw th, objectness, a logit for each class. A place
+(anchor, row, column) of a map whose cells are `stride` pixels wide says
     centre = (sigmoid(t) * reach - (reach - 1) / 2 + cell) * stride
     side = exp(min(t, 6)) * anchor
     scores = sigmoid(objectness) * sigmoid(classes)

@@ -73,7 +73,8 @@ def measured(decode: DecodeInside, card: ModelCard) -> ModelCard:
     sides = (least[:, 2:] - least[:, :2])[first]
     moved = (most - least)[0, 0] * maps[0].width / card.width
     try:
-        child = card.with_(decode="outside", reach=_meant(moved), anchors=tuple((_meant(w), _meant(h)) for w, h in sides),
+        child = card.with_(decode="outside", reach=_meant(moved),
+                           anchors=tuple((_meant(wide), _meant(high)) for wide, high in sides),
                            outputs=tuple(f"map_{card.width // one.width}" for one in maps))
     except ValueError as exc:  # of a decode that is another
         raise stranger(card) from exc
@@ -102,6 +103,7 @@ def _meant(found: float) -> float:
 
 
 def stranger(card: ModelCard) -> MineHatError:
-    return MineHatError(f"{card.name}: its decode is not the one that the runtime has (maps [N, A*(5+C), h, w]; sigmoid "
-                        "for centres and scores, exp for sides, clamped at 6). Decode can be outside for models of "
-                        "`python export/to_onnx.py`.")
+    """The error for a decode that is another."""
+    return MineHatError(f"{card.name}: its decode is not the one that the runtime has (maps [N, A*(5+C), h, w]; "
+                        "sigmoid for centres and scores, exp for sides, clamped at 6). Decode can be outside for "
+                        "models of `python export/to_onnx.py`.")

@@ -27,8 +27,8 @@ def with_decode_outside(model: Any, card: ModelCard) -> tuple[Any, ModelCard]:
     if card.decode == "outside":
         raise MineHatError(f"{card.name} has its decode outside already.")
     if card.suppression != "none":
-        raise MineHatError(f"{card.name} has suppression inside ({card.suppression}), which wants boxes. Give the model "
-                           "that it was made from.")
+        raise MineHatError(f"{card.name} has suppression inside ({card.suppression}), which wants boxes. Give the "
+                           "model that it was made from.")
     maps = _maps(onnx, model, card)
     names = [one.name for one in maps]
     makers = {name: node for node in model.graph.node for name in node.output}
