@@ -2,10 +2,12 @@
 
 Write an ONNX file that does more itself: with suppression inside (--nms), for runtimes that shall give back few boxes
 instead of thousands, or with pixels for an input (--input uint8), for a quarter of the bytes to bring to the device.
+Or one that does less: --decode outside gives raw maps, and MineHat makes boxes of them where something is.
 topk keeps the best boxes, outputs as before. graph suppresses with ordinary operators, at the card's thresholds (or
 --conf and --iou, which then are the file's own): it gives boxes, scores, labels, count and converged. plugin does so
 with EfficientNMS_TRT, for full TensorRT only. `minehat build --nms` grafts on its way to an engine. uint8 finds the
-same to the bit; the INT8 form for CPUs then runs 2 % faster, for it never makes floats of the picture.
+same to the bit; the INT8 form for CPUs then runs 2 % faster, for it never makes floats of the picture. Its decode
+outside saves 2 % more on helmet-nano, the boxes alike to 1e-4 px; what hands the file on wants its decode inside.
 """
 
 from __future__ import annotations
