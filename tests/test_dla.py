@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import onnx
@@ -122,6 +123,12 @@ def test_a_board_without_a_dla_is_told_before_anything_is_written(tmp_path, caps
     told = capsys.readouterr().err
     assert told.count("\n") == 1 and "this board has no such DLA core, it has none" in told
     assert not list(tmp_path.glob("*.engine*"))
+
+
+def test_pixels_for_an_input_are_refused_for_no_dla_takes_them(tmp_path):
+    plain = source(tmp_path)
+    with pytest.raises(MineHatError, match="takes uint8 pixels, which no DLA does"):
+        prepared(replace(plain, card=plain.card.with_(input_dtype="uint8")), orin())
 
 
 # what is made ready

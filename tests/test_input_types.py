@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 
 import minehat
 import numpy as np
 import onnx
 import pytest
-from engines import tiny
+from engines import CARD, tiny
+from minecalib.parent import open_parent
 from minehat import MineHatError, ModelCard, as_input, letterbox, read_card
 from minehat.backends.ort import OrtBackend
 from minehat.cli import main
+from minehat.engine import engine_from_onnx
 from minehat.grafts import with_uint8_input
 from numpy.testing import assert_array_equal
 from onnx import TensorProto
@@ -114,6 +117,34 @@ def test_pixels_for_whom_floats_are_said_and_the_other_way_are_refused(tmp_path)
 def test_what_has_no_single_float_input_is_refused(model, words):
     with pytest.raises(MineHatError, match=words):
         with_uint8_input(model, ModelCard("tiny", ("helmet", "head"), 32, 32))
+
+
+@pytest.mark.parametrize("command", [("handoff", "triton"), ("handoff", "deepstream")])
+def test_servers_are_not_handed_what_they_would_feed_floats(tmp_path, capsys, command):
+    assert graft(tiny_onnx(tmp_path), tmp_path / "pixels.onnx") == 0
+    capsys.readouterr()
+    assert main([*command, str(tmp_path / "pixels.onnx"), "-o", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "takes uint8 pixels" in line and not (tmp_path / "out").exists()
+
+
+def test_what_takes_pixels_is_not_quantized(tmp_path):
+    assert graft(tiny_onnx(tmp_path), tmp_path / "pixels.onnx") == 0
+    with pytest.raises(MineHatError, match="takes uint8 pixels, which come last"):
+        open_parent(tmp_path / "pixels.onnx")
+
+
+@pytest.mark.skipif((platform.system(), platform.machine()) != ("Linux", "x86_64"),
+                    reason="TensorRT-RTX builds ahead of time on x86-64 Linux only")
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_engines_take_pixels_and_cast_them_where_they_begin(tmp_path, monkeypatch, precision):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
+    pixels, card = with_uint8_input(tiny(precision), CARD.with_(precision=precision))
+    built = engine_from_onnx(saved(tmp_path, pixels, "pixels.onnx"))
+    assert built.card.model.input_dtype == "uint8"
+    assert {conv.runs_in for conv in built.card.convolutions} == {precision}
+    with pytest.raises(MineHatError, match="'images' is uint8, wanted float32"):
+        engine_from_onnx(tmp_path / "pixels.onnx", card=card.with_(input_dtype="float32"))
 
 
 def test_the_door_refuses_what_is_nothing_or_done_already(tmp_path, capsys):

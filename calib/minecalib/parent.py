@@ -67,6 +67,9 @@ def _check_contract(path: Path, model: ModelProto, card: ModelCard) -> None:
     if card.suppression != "none":
         raise MineHatError(f"{path} has suppression inside ({card.suppression}), which comes last. Give the model that "
                            "it was made from.")
+    if card.input_dtype != "float32":
+        raise MineHatError(f"{path} takes {card.input_dtype} pixels, which come last. Give the model that it was made "
+                           "from.")
     names = {value.name for value in model.graph.output}
     if names != {"boxes", "scores"}:
         raise MineHatError(f"{path} gives {', '.join(sorted(names))}; wanted boxes and scores, decoded inside "

@@ -11,7 +11,6 @@ import importlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from ..answers import check_answer, check_no_plugin
@@ -48,17 +47,20 @@ class OpenVinoBackend:
             reason = (str(exc).strip().splitlines() or [type(exc).__name__])[-1]
             raise MineHatError(f"{path} cannot be loaded by OpenVINO ({reason}). Try `--backend ort`, or export "
                                "it again.") from exc
+        if (taken := self._model.input(0).element_type.to_dtype()) != card.input_dtype:  # it would be cast in silence
+            raise MineHatError(f"{path} takes {taken}, its card says {card.input_dtype}. Give the card that belongs to "
+                               "it with --card.")
 
     def infer(self, batch: Array) -> tuple[Array, ...]:
-        """float32 [N, 3, H, W] -> the network's answer, as minehat.answers tells it: boxes, scores, ...
+        """[N, 3, H, W] of the card's input type -> the network's answer, as minehat.answers tells it: boxes, scores ...
 
-        Another N than the last time's compiles the network anew. Raises MineHatError where the answer has another
-        shape than the card says, or is not finite.
+        The answer is OpenVINO's own memory: the next call writes over it. Another N than the last time's compiles the
+        network anew. Raises MineHatError where the answer has another shape than the card says, or is not finite.
         """
         if len(batch) != self._batch:
             self._compile(len(batch))
         self._request.infer([batch], share_inputs=True)
-        answer = tuple(np.array(self._request.get_tensor(output).data) for output in self._outputs)
+        answer = tuple(self._request.get_tensor(output).data for output in self._outputs)
         check_answer(answer, self._card, self._path)
         return answer
 

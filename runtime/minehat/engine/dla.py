@@ -50,6 +50,9 @@ def prepared(source: Source, library: Library) -> Source:
     Raises MineHatError where the library has no DLA, or takes no file of this precision there.
     """
     check_dla(library)
+    if source.card.input_dtype != "float32":
+        raise MineHatError(f"--dla: {source.onnx} takes {source.card.input_dtype} pixels, which no DLA does. Give the "
+                           "model that it was made from.")
     onnx = load_onnx("rewrite a network for the DLA (--dla)")
     model = onnx.load_from_string(source.grafted) if source.grafted is not None else onnx.load(str(source.onnx))
     table, scales = None, None

@@ -50,7 +50,7 @@ class Network:
         if lacking:
             raise MineHatError(f"{self.onnx} lacks output {', '.join(map(repr, lacking))}; it has "
                                f"{', '.join(map(repr, outputs))}. {_CURE}")
-        self._check_type(inputs[0], "FLOAT")
+        self._check_type(inputs[0], {"float32": "FLOAT", "uint8": "UINT8"}[card.input_dtype])
         for name, (dtype, shape, why) in zip(card.outputs, _contract(card), strict=True):
             self._check_type(outputs[name], dtype)
             self._check_shape(outputs[name], shape, why)

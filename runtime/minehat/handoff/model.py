@@ -101,7 +101,7 @@ def _engine(path: Path, batch: int | None) -> Model:
                            f"Hand off {engine.onnx}, or an engine that the server itself built: "
                            f"`minehat build {engine.onnx} --target tensorrt`")
     card = engine.model
-    given = Port(INPUT, "fp32", (FREE, 3, card.height, card.width))
+    given = _input(card)
     told = {tensor.name: tensor.shape for layer in engine.layers for tensor in map(tensor_from_text, layer.outputs)}
     outputs = tuple(_narrowed(port, told.get(port.name, ())) for port in _outputs(card))
     return Model(path, card, engine, engine.engine_sha256, _batch(path, engine.batch, batch), given, outputs)
@@ -114,7 +114,7 @@ def _onnx(path: Path, card: ModelCard, batch: int | None) -> Model:
         raise MineHatError(f"{path} keeps its weights in {outside[0]}, and one file is handed off. Save it as one: "
                            "`onnx.save(onnx.load(path), path)`.")
     inputs, outputs = (tuple(map(_port, values)) for values in (file.inputs, file.outputs))
-    wanted = Port(INPUT, "fp32", (FREE, 3, card.height, card.width))
+    wanted = _input(card)
     if len(inputs) != 1 or not _fits(inputs[0], wanted):
         raise _stranger(path, "takes", inputs, (wanted,))
     found = {one.name: one for one in outputs}
@@ -139,6 +139,14 @@ def _batch(path: Path, bounds: tuple[int, int, int], wanted: int | None) -> tupl
         raise MineHatError(f"--batch {wanted}: {path} takes {'just' if least == most else 'at most'} {most} at once. "
                            "Leave --batch out, or make the model for more.")
     return least, min(best, wanted), wanted
+
+
+def _input(card: ModelCard) -> Port:
+    """What a graph of this card takes."""
+    if card.input_dtype != "float32":
+        raise MineHatError(f"{card.name} takes {card.input_dtype} pixels, and servers feed floats. Hand off the model "
+                           "that it was made from.")
+    return Port(INPUT, "fp32", (FREE, 3, card.height, card.width))
 
 
 def _outputs(card: ModelCard) -> tuple[Port, ...]:
