@@ -73,7 +73,7 @@ def test_lanes_take_turns_in_processes_and_an_absent_peer_says_so(frames):
 
 def test_profiles_tell_where_time_goes():
     spent = operations_of(model_of(Path(), "nano.int8-cpu.onnx"), 416, 416)
-    assert next(iter(spent)) == "QLinearConv" and all(ms >= 0 for ms in spent.values())
+    assert next(iter(spent)) == "QLinearConv" and 90 < sum(spent.values()) <= 100.1
     assert "sorted" in next(iter(calls_of(lambda: sorted(range(100_000, 0, -1)))))
 
 

@@ -43,7 +43,7 @@ def explain(verdicts: Sequence[Verdict], python: Path, folder: Path) -> list[dic
                           "unit": "us a call, under the profiler", "rows": profile(why[1], why[2], why[3], python,
                                                                                    folder)})
         else:
-            found += [{"of": name, "goals": goals, "by": "operation", "unit": "ms, one thread",
+            found += [{"of": name, "goals": goals, "by": "operation", "unit": "% of its time, one thread",
                        "rows": _operations(name, python, folder)} for name in why[1:]]
     return found
 

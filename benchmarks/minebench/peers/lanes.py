@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import engine_lanes as engine
-from .tables import NNCF, OURS, OURS_DEFAULTS, OURS_OPENVINO, PLAIN, PLAIN_DEFAULTS, WIDE, WIDE_DEFAULTS
+from .tables import GRAFTED, NNCF, OURS, OURS_DEFAULTS, OURS_OPENVINO, PLAIN, PLAIN_DEFAULTS, WIDE, WIDE_DEFAULTS
 
 Cases = Mapping[str, Callable[[], Any]]  # what a lane does in a turn
 SHARES = ("beside",)  # cases that tell a share of their own instead of being timed
@@ -65,6 +65,7 @@ def _frames(name: str) -> Mapping[str, Callable[[Path], Cases]]:
     small, wide, plain = f"{name}.int8-cpu.onnx", f"{name}-wide.int8-cpu.onnx", f"{name}.onnx"
     return {OURS: partial(engine.our_frame, small, threads=1, beside=True),
             OURS_DEFAULTS: partial(engine.our_frame, small, threads=None),
+            GRAFTED: partial(engine.our_frame, f"{name}.grafted.onnx", threads=1),
             WIDE: partial(engine.our_frame, wide, threads=1),
             WIDE_DEFAULTS: partial(engine.our_frame, wide, threads=None),
             OURS_OPENVINO: partial(engine.our_frame, small, threads=1, backend="openvino"),

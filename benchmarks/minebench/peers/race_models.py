@@ -2,7 +2,7 @@
 
 `full` has random weights from a seed: speed does not ask what they are. Its objectness is moved until a rendered frame
 shows a few dozen boxes, so that suppression has something to do. nano is the shipped model. Both come in FP32, in our
-CPU form, as NNCF's INT8, and for 416x256; `full` without attention too. A file that is there is left as it is.
+CPU form, grafted, as NNCF's INT8, and for 416x256; `full` without attention too. A file that is there is left as it is.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CROWD = 40  # boxes over the card's threshold in a frame
 
 
 def main(argv: Sequence[str]) -> int:
-    folder = Path(argv[0])
+    folder = Path(argv[0]).resolve()
     make_folder(folder)
     _write_squares(folder / "squares")
     _write_frames(folder)
@@ -42,6 +42,7 @@ def main(argv: Sequence[str]) -> int:
     for name, checkpoint in (("nano", SHIPPED), ("full", folder / "full.pt")):
         _make(folder, f"{name}-wide", checkpoint, ["--size", WIDE])
         _write_nncf(name, folder)
+        _graft(model_of(folder, f"{name}.int8-cpu.onnx"), folder / f"{name}.grafted.onnx")
     return DONE
 
 
@@ -55,10 +56,16 @@ def _make(folder: Path, name: str, checkpoint: Path, options: Sequence[str] = ()
              "-o", small)
 
 
-def _run(door: str, *arguments: object) -> None:
-    ended = subprocess.run([sys.executable, ROOT / door, *map(str, arguments)], stdout=subprocess.DEVNULL)
+def _graft(model: Path, out: Path) -> None:
+    """The same with pixels for an input, and raw maps that the runtime decodes where objectness is."""
+    if not out.exists():
+        _run("-m", "minehat", "graft", model, "--input", "uint8", "--decode", "outside", "-o", out)
+
+
+def _run(*command: object) -> None:
+    ended = subprocess.run([sys.executable, *map(str, command)], stdout=subprocess.DEVNULL, cwd=ROOT)
     if ended.returncode:
-        raise MineHatError(f"{door} ended with {ended.returncode}: what it says stands above.")
+        raise MineHatError(f"{' '.join(map(str, command))} ended with {ended.returncode}: what it says stands above.")
 
 
 def _write_squares(folder: Path) -> None:
