@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from conftest import ROOT
 from minebench.accuracy import score_models, spread
-from minebench.compare import compare, pairs
-from minebench.latency import STAGES, percentiles, race
-from minebench.machine import machine, peak_rss_mb
+from minebench.compare import Pair, compare, compare_all, pairs
+from minebench.lanes import Lanes
+from minebench.latency import STAGES, Here, jitter, percentiles, race, taken, warm_up
+from minebench.machine import machine, peak_rss_mb, rss_mb
 from minebench.material import material_of
 from minebench.names import names_of
 from minehat.card import read_card
@@ -37,25 +38,56 @@ def times(median, count=200, seed=0):
 
 
 def report(path, **models):
+    return rows_report(path, [(name, "ort", 1, ms) for name, ms in models.items()])
+
+
+def rows_report(path, rows):
     path.write_text(json.dumps({"models": [
-        {"model": name, "samples": {"whole": ms.tolist(), "cpu": ms.tolist()}} for name, ms in models.items()]}))
+        {"model": name, "backend": backend, "batch": batch, "samples": {"whole": ms.tolist(), "cpu": ms.tolist()}}
+        for name, backend, batch, ms in rows]}))
     return path
+
+
+def judged(a, b, in_turns=False, **more):
+    return compare(Pair("", a, b, in_turns), **more)
 
 
 def test_a_slower_model_is_called_slower_and_an_equal_one_is_not():
     base = times(10)
-    assert compare(base, times(12, seed=1)).word == "slower"
-    assert compare(base, times(8, seed=1)).word == "faster"
-    assert compare(base, times(10, seed=1)).word == "no difference"
+    assert judged(base, times(12, seed=1)).word == "slower"
+    assert judged(base, times(8, seed=1)).word == "faster"
+    assert judged(base, times(10, seed=1)).word == "no difference"
+    assert judged(base, times(12, seed=1), allowed=0.5).word == "no difference"
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_interval_holds_the_ratio_and_narrows_with_more_samples(seed):
-    few = compare(times(10, 30, seed), times(11, 30, seed + 100))
-    many = compare(times(10, 3000, seed), times(11, 3000, seed + 100))
+    few = judged(times(10, 30, seed), times(11, 30, seed + 100))
+    many = judged(times(10, 3000, seed), times(11, 3000, seed + 100))
     assert few.low <= few.ratio <= few.high
     assert many.high - many.low < few.high - few.low
     assert many.ratio == pytest.approx(1.1, abs=0.03)
+
+
+def test_models_that_ran_in_turns_are_compared_moment_by_moment():
+    busy = np.repeat(np.random.default_rng(5).lognormal(0, 0.6, 25), 8)  # spells in which everything is slow
+    a, b = busy * times(10, seed=1), busy * times(11, seed=2)
+    assert judged(a, b).word == "no difference"
+    assert judged(a, b, in_turns=True).word == "slower"
+
+
+def test_slow_spells_widen_the_interval():
+    calm = times(10, 400)
+    busy = np.sort(calm.reshape(-1, 20), axis=0).T.reshape(-1)  # the same values, slow ones together
+    wide, narrow = (judged(ms, times(10, 400, seed=3)) for ms in (busy, calm))
+    assert wide.high - wide.low > narrow.high - narrow.low
+
+
+def test_several_verdicts_together_err_no_more_often_than_one():
+    alone = Pair("a", times(10, 60), times(10, 60, seed=2), False)
+    many = [alone, *(Pair(f"b{row}", times(10, 60), times(10, 60), False) for row in range(9))]
+    one, together = compare_all([alone], 0)["a"], compare_all(many, 0)["a"]
+    assert together.low < one.low and together.high > one.high
 
 
 def test_compare_ends_with_code_4_only_when_b_is_slower(tmp_path):
@@ -64,14 +96,39 @@ def test_compare_ends_with_code_4_only_when_b_is_slower(tmp_path):
     assert worse.returncode == 4
     assert json.loads(worse.stdout.splitlines()[-1])["pairs"][0]["verdict"] == "slower"
     assert door("compare", slow, fast).returncode == 0
+    assert door("compare", fast, slow, "--allow", 80).returncode == 0
 
 
-def test_one_report_is_compared_within_itself(tmp_path):
+def test_one_report_is_compared_within_itself_batch_by_batch(tmp_path):
     race_report = report(tmp_path / "race.json", first=times(10), second=times(5), third=times(20))
-    assert [name for name, _, _ in pairs(race_report, None, "cpu")] == ["second against first", "third against first"]
+    found = pairs(race_report, None, "cpu")
+    assert [pair.name for pair in found] == ["second against first", "third against first"]
+    assert all(pair.in_turns for pair in found)
+    batches = rows_report(tmp_path / "batches.json", [(name, "ort", batch, times(batch))
+                                                      for name in "ab" for batch in (1, 4)])
+    assert [pair.name for pair in pairs(batches, None, "whole")] == ["b against a", "b, batch 4 against a, batch 4"]
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"models": []}', '{"models": [{"model": "m"}]}'])
+def test_two_reports_meet_in_what_both_timed(tmp_path):
+    before = rows_report(tmp_path / "before.json", [("a", "ort", 1, times(1)), ("a", "ort", 4, times(4)),
+                                                    ("b", "ort", 1, times(2))])
+    after = rows_report(tmp_path / "after.json", [("a", "ort", 4, times(4)), ("b", "ort", 1, times(2)),
+                                                  ("c", "ort", 1, times(2))])
+    assert [pair.name for pair in pairs(before, after, "whole")] == ["a, batch 4", "b"]
+    alone, other = (rows_report(tmp_path / f"{name}.json", [(name, "ort", batch, times(1)) for batch in (1, 2)])
+                    for name in ("old", "new"))
+    met = pairs(alone, other, "cpu")
+    assert [pair.name for pair in met] == ["new against old", "new, batch 2 against old, batch 2"]
+    assert not any(pair.in_turns for pair in met)
+
+
+def test_backends_are_told_apart_where_a_report_has_several(tmp_path):
+    both = rows_report(tmp_path / "both.json", [("a", "ort", 1, times(1)), ("a", "openvino", 1, times(2))])
+    assert [pair.name for pair in pairs(both, None, "whole")] == ["a, openvino against a, ort"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"models": []}', '{"models": [{"model": "m"}]}', '{"models": [1]}',
+                                     '{"models": [{"model": "m", "backend": "ort", "samples": {"whole": ["x"]}}]}'])
 def test_a_file_that_is_no_report_ends_in_one_line_and_code_2(tmp_path, content):
     (tmp_path / "broken.json").write_text(content)
     ended = door("compare", tmp_path / "broken.json")
@@ -89,33 +146,103 @@ def test_percentiles_are_ordered():
     assert found["p50"] < found["p90"] < found["p99"] < found["max"]
 
 
-def test_a_race_times_every_model_on_every_frame(model):
-    import minehat
-    with minehat.open(model) as first, minehat.open(model) as second:
-        timed = race([first, second], noise_frames(), count=4, warmup=1)
+def test_jitter_is_nothing_where_all_calls_are_alike():
+    assert jitter(np.full(50, 7.0)) == {"std_ms": 0, "p99_over_p50": 1}
+    assert jitter(times(10))["p99_over_p50"] > 1
+
+
+def test_batches_walk_through_the_frames_without_a_gap():
+    assert [taken("abc", turn, 2) for turn in range(3)] == [["a", "b"], ["c", "a"], ["b", "c"]]
+
+
+@pytest.mark.parametrize("own_process", [False, True])
+def test_a_race_times_every_model_at_every_batch(model, own_process):
+    with Lanes() as lanes:
+        entries = lanes.open([(model, "m")], ["ort"], [1, 2], 1, own_process)
+        warm_up([entry.lane for entry in entries], noise_frames(), 1)
+        timed = race([entry.lane for entry in entries], noise_frames(), count=4)
+        held = [entry.memory() for entry in entries]
+    assert [samples.batch for samples in timed] == [1, 2]
     for samples in timed:
-        stages = samples.stages
-        assert set(stages) == set(STAGES) and all(len(ms) == 4 and (ms > 0).all() for ms in stages.values())
+        stages = samples.columns
+        assert set(stages) == {*STAGES, "cpu"} and all(len(ms) == 4 and (ms > 0).all() for ms in stages.values())
         np.testing.assert_allclose(stages["prepare"] + stages["infer"] + stages["finish"], stages["whole"])
-        assert (samples.cpu > 0).all()
+    assert timed[1].to_json()["frames"] == 8
+    for memory in held:
+        assert memory["peak_rss_mb"] > 10 and memory["rss_mb"] > 10
+        assert (memory["peak_rss_mb"] < rss_mb()) == own_process  # torch is here, and not there
+
+
+def test_a_batch_sees_what_single_frames_do(model):
+    """What is timed is the detector's own work."""
+    import minehat
+    with minehat.open(model) as detector:
+        found = []
+        finish = detector.finish
+        detector.finish = lambda answer, placement: found.append(finish(answer, placement))
+        frames = noise_frames(2, 90, 160)
+        Here(detector, 2).call(frames)
+        detector.finish = finish
+        for frame, seen in zip(frames, found, strict=True):
+            alone = detector(frame)
+            np.testing.assert_array_equal(seen.labels, alone.labels)
+            np.testing.assert_allclose(seen.boxes, alone.boxes, atol=1e-3)
+
+
+def test_a_backend_that_takes_frames_prepares_within_infer(model):
+    import minehat
+    from minehat.letterbox import Planes
+    with minehat.open(model) as detector:
+        planes, backend = Planes(detector.card, 2), detector.backend
+
+        class Seeing:
+            name = "seeing"
+
+            def see(self, frames):
+                placements = [planes.put(frame, row) for row, frame in enumerate(frames)]
+                return backend.infer(planes.batch), placements
+
+        detector.backend = Seeing()
+        prepare, infer, finish, whole, _ = Here(detector, 2).call(noise_frames(2))
+        detector.backend = backend
+    assert prepare == 0 and infer > 0 and whole == pytest.approx(infer + finish)
+
+
+def test_a_batch_that_the_backend_does_not_take_is_refused(model):
+    import minehat
+    with minehat.open(model) as detector:
+        detector.backend.batches = (1, 4)
+        with pytest.raises(MineHatError, match="takes 1 to 4 pictures"):
+            Here(detector, 5)
+
+
+def test_a_process_that_dies_is_told_of(model):
+    with Lanes() as lanes:
+        [entry] = lanes.open([(model, "m")], ["ort"], [1], 1, True)
+        entry.lane._process.kill()
+        with pytest.raises(MineHatError, match="ended with code -9"):
+            entry.lane.call(noise_frames(1))
 
 
 def test_latency_ends_with_one_json_line_and_keeps_the_samples_in_its_file(model, tmp_path):
     write_picture(tmp_path / "frame.jpg", noise_frames(1)[0])
-    ended = door("latency", model, "--source", tmp_path / "frame.jpg", "--frames", 3, "--warmup", 1,
+    ended = door("latency", model, "--source", tmp_path / "frame.jpg", "--frames", 3, "--warmup", 1, "--batch", "1,2",
                  "--json", tmp_path / "race.json")
     assert ended.returncode == 0, ended.stderr
     line = json.loads(ended.stdout.splitlines()[-1])
     assert line["machine"]["cpu"] and line["peak_rss_mb"] > 0 and line["read_ms"]["p50"] > 0
+    assert [(row["batch"], row["frames"]) for row in line["models"]] == [(1, 3), (2, 6)]
     assert set(line["models"][0]["stages"]["infer"]) == {"p50", "p90", "p99", "max"}
-    assert line["models"][0]["frames"] == 3 and "samples" not in line["models"][0]
+    assert "samples" not in line["models"][0] and "readings" not in line["sensors"]
     kept = json.loads((tmp_path / "race.json").read_text())
-    assert len(kept["models"][0]["samples"]["whole"]) == 3
+    assert set(kept["models"][0]["samples"]) == {*STAGES, "cpu"} and len(kept["models"][0]["samples"]["whole"]) == 3
+    assert door("compare", tmp_path / "race.json", tmp_path / "race.json").returncode == 0
 
 
-def test_a_missing_model_or_source_ends_in_one_line_and_code_2(model, tmp_path):
+@pytest.mark.parametrize("own_process", [(), ("--own-process",)])
+def test_a_missing_model_or_source_ends_in_one_line_and_code_2(model, tmp_path, own_process):
     for arguments in ([tmp_path / "no.onnx"], [model, "--source", tmp_path / "no.jpg"]):
-        ended = door("latency", *arguments, "--frames", 1)
+        ended = door("latency", *arguments, "--frames", 1, *own_process)
         assert ended.returncode == 2 and ended.stderr.strip().count("\n") == 0, ended.stderr
 
 

@@ -26,6 +26,7 @@ class Frames:
     source: str  # its name, without folders or passwords
     frames: list[npt.NDArray[np.uint8]]  # [h, w, 3] BGR
     read_ms: npt.NDArray[np.float64]  # [frames]
+    rendered: bool  # drawn for the purpose: then read_ms is what drawing took
 
 
 def frames_of(source: str | None, most: int) -> Frames:
@@ -43,7 +44,7 @@ def frames_of(source: str | None, most: int) -> Frames:
     name = _name_of(source)
     if not frames:
         raise MineHatError(f"{name} holds no picture or frame. Name a picture, a folder or a video.")
-    return Frames(name, frames, np.array(took))
+    return Frames(name, frames, np.array(took), source is None)
 
 
 def _name_of(source: str | None) -> str:
