@@ -1,6 +1,8 @@
 /* A libcuda.so.1 without a GPU: memory is the host's, work is done as soon as it is asked for, and what is alive is
  * counted. STUB_FAIL=cuMemAlloc:2:3 lets the third cuMemAlloc answer 2; from 700 on every later call answers so too.
- * STUB_SM=87 is its compute capability; STUB_KERNELS=x.so holds kernels compiled for the host (kernel_shim.h). */
+ * STUB_SM=87 is its compute capability; STUB_KERNELS=x.so holds kernels compiled for the host (kernel_shim.h). With
+ * STUB_LAZY=1 work is done as late as may be: when somebody waits for it. With STUB_INTEGRATED=1 it has no memory of its
+ * own. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <stdint.h>
@@ -17,9 +19,12 @@ static const char *const NAMES[KINDS] = {"device", "host", "stream", "event", "n
 
 typedef struct Thing { int kind; size_t size; void *content; struct Thing *next; } Thing;
 typedef struct Work { int what; char *to; const char *from; size_t size; int value; struct Work *next;
-                      void (*kernel)(const unsigned *, const unsigned *, void **); unsigned shape[6]; void *kept[16]; } Work;
-typedef struct Stream { Thing thing; Work *first, **last; int noting; } Stream;
-typedef struct Event { Thing thing; struct timespec at; } Event;
+                      void (*kernel)(const unsigned *, const unsigned *, void **); unsigned shape[6]; void *kept[16];
+                      struct Stream *of; long until; struct Event *event; struct Graph *graph;
+                      void (*call)(void *); void *given; } Work;
+typedef struct Queue { Work *first, **last; } Queue;
+typedef struct Stream { Thing thing; Queue noted, waiting; int noting; long put, done; } Stream;
+typedef struct Event { Thing thing; struct timespec at; Stream *of; long until; } Event;
 typedef struct Graph { Thing thing; Work *first; } Graph;
 typedef struct Function { char name[64]; } Function;
 
@@ -58,9 +63,13 @@ static Thing **found(int kind, const void *which) {
     return place;
 }
 
+static void come_past_all(void);
+static void come_past(Stream *stream, long until);
 static Result dropped(int kind, const void *which) {
+    if (kind == DEVICE || kind == HOST || kind == STREAM || kind == GRAPH) come_past_all();
     Thing **place = found(kind, which), *thing = *place;
     if (!thing) return INVALID;
+    if (kind == EVENT) come_past(((Event *)thing)->of, ((Event *)thing)->until);
     *place = thing->next;
     --live[kind];
     free(thing->content);
@@ -99,7 +108,7 @@ Result cuDeviceTotalMem_v2(size_t *bytes, int device) { *bytes = device ? 0 : (s
 Result cuDeviceGetAttribute(int *value, int number, int device) {
     const char *sm = getenv("STUB_SM");
     int both = sm ? atoi(sm) : 87;
-    *value = number == 75 ? both / 10 : number == 76 ? both % 10 : device;
+    *value = number == 75 ? both / 10 : number == 76 ? both % 10 : number == 18 ? !!getenv("STUB_INTEGRATED") : device;
     return OK;
 }
 Result cuDevicePrimaryCtxRetain(void **context, int device) {
@@ -163,29 +172,54 @@ Result cuMemHostGetDevicePointer_v2(Address *there, void *address, unsigned flag
     return flags || !*found(HOST, address) ? INVALID : OK;
 }
 
-/* Work: done at once, or noted down for a graph. */
+/* Work: done at once, or late, or noted down for a graph. */
 static void done(const Work *work) {
     void *arguments[16];
     switch (work->what) {
         case 'c': memcpy(work->to, work->from, work->size); break;
         case 'f': memset(work->to, work->value, work->size); break;
+        case 'e': clock_gettime(CLOCK_MONOTONIC, &work->event->at); break;
+        case 'w': come_past(work->of, work->until); break;
+        case 'p': work->call(work->given); break;
+        case 'g': for (Work *each = work->graph->first; each; each = each->next) done(each); break;
         case 'k':
             memcpy(arguments, work->kept, sizeof arguments);
             if (work->kernel) work->kernel(work->shape, work->shape + 3, arguments);
             break;
     }
 }
+static void append(Queue *queue, Work work) {
+    if (!queue->first) queue->last = &queue->first;
+    *queue->last = malloc(sizeof work);
+    **queue->last = work;
+    (*queue->last)->next = NULL;
+    queue->last = &(*queue->last)->next;
+}
+static void come_past(Stream *stream, long until) {
+    if (!*found(STREAM, stream)) return;
+    while (stream->done < until && stream->waiting.first) {
+        Work *work = stream->waiting.first;
+        stream->waiting.first = work->next;
+        ++stream->done;
+        done(work);
+        for (int i = 0; i < 16; ++i) free(work->kept[i]);
+        free(work);
+    }
+}
+static void come_past_all(void) {
+    for (Thing *thing = things; thing; thing = thing->next)
+        if (thing->kind == STREAM) come_past((Stream *)thing, ((Stream *)thing)->put);
+}
 static Result put(Stream *stream, Work work) {
     if (!*found(STREAM, stream)) return 400;
-    if (!stream->noting) {
-        done(&work);
-        for (int i = 0; i < 16; ++i) free(work.kept[i]);
-        return OK;
-    }
-    *stream->last = malloc(sizeof work);
-    **stream->last = work;
-    stream->last = &(*stream->last)->next;
+    if (stream->noting) append(&stream->noted, work);
+    else append(&stream->waiting, work), ++stream->put;
+    if (!stream->noting && !getenv("STUB_LAZY")) come_past(stream, stream->put);
     return OK;
+}
+int stub_noting(Stream *stream) { return stream->noting; }
+Result stub_call(Stream *stream, void (*call)(void *), void *given) {  /* what TensorRT's stand-in puts on a stream */
+    return put(stream, (Work){.what = 'p', .call = call, .given = given});
 }
 Result cuMemcpyHtoDAsync_v2(Address to, const void *from, size_t size, Stream *stream) {
     WITH_CONTEXT("cuMemcpyHtoDAsync");
@@ -217,11 +251,13 @@ Result cuStreamCreate(Stream **stream, unsigned flags) {
 Result cuStreamDestroy_v2(Stream *stream) { WITH_CONTEXT("cuStreamDestroy"); return dropped(STREAM, stream); }
 Result cuStreamSynchronize(Stream *stream) {
     WITH_CONTEXT("cuStreamSynchronize");
-    return stream->noting ? 900 : OK;
+    come_past(stream, stream->put);
+    return lost ? lost : stream->noting ? 900 : OK;
 }
 Result cuStreamWaitEvent(Stream *stream, Event *event, unsigned flags) {
     WITH_CONTEXT("cuStreamWaitEvent");
-    return flags || !*found(STREAM, stream) || !*found(EVENT, event) ? INVALID : OK;
+    if (flags || !*found(EVENT, event)) return INVALID;
+    return put(stream, (Work){.what = 'w', .of = event->of, .until = event->until});
 }
 Result cuEventCreate(Event **event, unsigned flags) {
     WITH_CONTEXT("cuEventCreate");
@@ -232,9 +268,16 @@ Result cuEventDestroy_v2(Event *event) { WITH_CONTEXT("cuEventDestroy"); return 
 Result cuEventRecord(Event *event, Stream *stream) {
     WITH_CONTEXT("cuEventRecord");
     clock_gettime(CLOCK_MONOTONIC, &event->at);
-    return *found(STREAM, stream) ? OK : 400;
+    if ((uintptr_t)stream <= 2) return event->of = NULL, OK;  /* the default streams, on which nothing ever waits here */
+    event->of = stream, event->until = *found(STREAM, stream) ? stream->put + 1 : 0;
+    return put(stream, (Work){.what = 'e', .event = event});
 }
-Result cuEventSynchronize(Event *event) { WITH_CONTEXT("cuEventSynchronize"); return *found(EVENT, event) ? OK : 400; }
+Result cuEventSynchronize(Event *event) {
+    WITH_CONTEXT("cuEventSynchronize");
+    if (!*found(EVENT, event)) return 400;
+    come_past(event->of, event->until);
+    return OK;
+}
 Result cuEventElapsedTime(float *ms, Event *start, Event *end) {
     WITH_CONTEXT("cuEventElapsedTime");
     *ms = 1e3f * (float)(end->at.tv_sec - start->at.tv_sec) + 1e-6f * (float)(end->at.tv_nsec - start->at.tv_nsec);
@@ -245,15 +288,16 @@ Result cuEventElapsedTime_v2(float *ms, Event *start, Event *end) { return cuEve
 /* Graphs. */
 Result cuStreamBeginCapture_v2(Stream *stream, int mode) {
     WITH_CONTEXT("cuStreamBeginCapture");
-    stream->noting = 1, stream->first = NULL, stream->last = &stream->first;
+    stream->noting = 1, stream->noted = (Queue){NULL, NULL};
     return mode > 2 ? INVALID : OK;
 }
 Result cuStreamEndCapture(Stream *stream, Graph **graph) {
+    const int noting = stream->noting;
+    stream->noting = 0;  /* a capture that was broken ends, too */
     WITH_CONTEXT("cuStreamEndCapture");
-    if (!stream->noting) return UNMATCHED;
+    if (!noting) return UNMATCHED;
     *graph = made(NOTED, sizeof(Graph), 0);
-    (*graph)->first = stream->first;
-    stream->noting = 0;
+    (*graph)->first = stream->noted.first;
     return OK;
 }
 Result cuGraphInstantiateWithFlags(Graph **ready, Graph *noted, unsigned long long flags) {
@@ -270,8 +314,7 @@ Result cuGraphExecDestroy(Graph *ready) { WITH_CONTEXT("cuGraphExecDestroy"); re
 Result cuGraphLaunch(Graph *ready, Stream *stream) {
     WITH_CONTEXT("cuGraphLaunch");
     if (!*found(GRAPH, ready) || !*found(STREAM, stream)) return 400;
-    for (Work *work = ready->first; work; work = work->next) done(work);
-    return OK;
+    return put(stream, (Work){.what = 'g', .graph = ready});
 }
 
 /* Modules. */

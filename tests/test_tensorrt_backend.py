@@ -43,7 +43,7 @@ from pathlib import Path
 from minehat import MineHatError, read_card
 from minehat.backends.tensorrt import TensorRtBackend
 path = Path(sys.argv[1])
-""" + program, *arguments, **environment)
+""" + program, *arguments, **{"STUB_LAZY": "1", **environment})
 
 
 def said(done):
@@ -80,7 +80,7 @@ def test_what_tensorrt_made_last_goes_first(engine):
 import weakref
 backend, order = TensorRtBackend(path, read_card(path)), []
 for name in ("_runtime", "_engine", "_context"):
-    weakref.finalize(getattr(backend._loaded, name), order.append, name)
+    weakref.finalize(getattr(backend._engine, name), order.append, name)
 backend.close()
 print(*order)
 """, engine)
@@ -90,7 +90,7 @@ print(*order)
 def test_an_engine_for_a_dla_runs_on_the_core_that_it_was_built_for(tmp_path):
     content = bright_onnx(tmp_path / "bright.onnx").read_bytes()
     engine = engine_of(content, tmp_path / "bright.engine", dla={"core": 1, "taken": ["stem"], "gpu": {}})
-    done = with_backend("print(TensorRtBackend(path, read_card(path))._loaded._runtime.DLA_core)", engine)
+    done = with_backend("print(TensorRtBackend(path, read_card(path))._engine._runtime.DLA_core)", engine)
     assert done.stdout == "1\n", done.stderr
 
 

@@ -72,7 +72,7 @@ def letterbox(frame: Array, height: int, width: int, pad: int = 114,
     Bilinear as OpenCV's INTER_LINEAR; the rest of the square is grey `pad`. Writes into `out` when it
     is given. Raises MineHatError for what is no such frame.
     """
-    _check_frame(frame)
+    check_frame(frame)
     cv2 = load_cv2("resize frames")
     placement = place(frame.shape[0], frame.shape[1], height, width)
     square = np.empty((height, width, 3), np.uint8) if out is None else out
@@ -85,8 +85,11 @@ def letterbox(frame: Array, height: int, width: int, pad: int = 114,
     return square, placement
 
 
-def _check_frame(frame: object) -> None:
-    """OpenCV would resize another kind of frame into memory of its own, and `out` keep the frame before."""
+def check_frame(frame: object) -> None:
+    """Raise MineHatError for what is no uint8 [h, w, 3] BGR frame.
+
+    OpenCV would resize another kind into memory of its own, and `out` keep the frame before.
+    """
     if not isinstance(frame, np.ndarray):
         raise MineHatError(f"A frame must be an array, found {type(frame).__name__}: was the picture read at all?")
     if frame.dtype == np.uint8 and frame.ndim == 3 and frame.shape[2] == 3 and frame.size:
@@ -133,7 +136,7 @@ class Planes:
 
         Raises MineHatError for what is no such frame; the row keeps what it had.
         """
-        _check_frame(frame)
+        check_frame(frame)
         placement = place(frame.shape[0], frame.shape[1], self._card.height, self._card.width)
         inside = self._inside(row, placement)
         sides = placement.new_height, placement.new_width

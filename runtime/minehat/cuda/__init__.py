@@ -13,6 +13,7 @@ from ..errors import CudaLost
 from .arrays import CudaArray, cuda_array_of
 from .device import Device, DeviceMemory, Event, Graph, HostMemory, Kernel, Module, Stream, open_device
 from .driver import DRIVERS, CudaError, Driver, load_driver
+from .lying import Nv12
 
 __all__ = ["DRIVERS", "CudaArray", "CudaError", "CudaLost", "Device", "DeviceMemory", "Driver", "Event", "Graph",
-           "HostMemory", "Kernel", "Module", "Stream", "cuda_array_of", "load_driver", "open_device"]
+           "HostMemory", "Kernel", "Module", "Nv12", "Stream", "cuda_array_of", "load_driver", "open_device"]

@@ -85,6 +85,14 @@ class CudaBindingsDriver(Faults):
     def wait(self, stream: Any, event: Any) -> None:
         self._call(self._cuda.cuStreamWaitEvent, stream, event, 0)
 
+    def follow(self, stream: Any, address: int) -> None:
+        event = self.make_event()
+        try:
+            self.record(event, self._cuda.CUstream(address))
+            self.wait(stream, event)
+        finally:
+            self.drop_event(event)
+
     def drop_stream(self, stream: Any) -> None:
         self._call(self._cuda.cuStreamDestroy, stream)
 

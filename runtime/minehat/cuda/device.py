@@ -152,6 +152,10 @@ class Stream(Held):
         """Let what follows wait for an event of another stream."""
         self.driver.wait(self.handle, event.handle)
 
+    def follow(self, address: int) -> None:
+        """The same for all that is on another library's CUstream now; 1 is CUDA's legacy default, 2 the thread's."""
+        self.driver.follow(self.handle, address)
+
 
 class Event(Held):
     """A mark in a stream."""
@@ -185,10 +189,10 @@ class DeviceMemory(Held):
         _check_fits(prod(shape) * np.dtype(dtype).itemsize, self.size)
         return CudaArray(self.address, shape, np.dtype(dtype), owner=self)
 
-    def copy_in(self, host: Array, stream: Stream) -> None:
-        """Copy an array in C order to the first bytes. It must not change before the stream has come past."""
-        _check_host(host, self.size)
-        self.driver.copy_in(self.address, host.ctypes.data, host.nbytes, stream.handle)
+    def copy_in(self, host: Array, stream: Stream, at: int = 0) -> None:
+        """Copy an array in C order, from byte `at` on. It must not change before the stream has come past."""
+        _check_host(host, self.size - at)
+        self.driver.copy_in(self.address + at, host.ctypes.data, host.nbytes, stream.handle)
 
     def copy_out(self, host: Array, stream: Stream) -> None:
         """Copy the first bytes to an array in C order; they are there when the stream has come past."""

@@ -82,6 +82,9 @@ class Driver(Protocol):
     def wait(self, stream: Any, event: Any) -> None:
         """Let what follows on the stream wait for the event."""
 
+    def follow(self, stream: Any, address: int) -> None:
+        """Let what follows on the stream wait for what is on another library's CUstream now."""
+
     def drop_stream(self, stream: Any) -> None: ...
 
     def make_event(self) -> Any: ...

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -45,6 +46,18 @@ class Lying:
     frame_bytes: int
     in_pairs: bool = False  # only the rows of `rows_of` are there, and BGR
     matrix: str | None = None  # of MATRICES for NV12, None for BGR
+
+
+def merged(frames: Sequence[Lying]) -> tuple[Lying, ...]:
+    """The same with neighbours of one kind taken together, so that one launch serves them."""
+    together: list[Lying] = []
+    for frame in frames:
+        last = together[-1] if together else None
+        if last and frame == replace(last, address=last.address + last.count * last.frame_bytes, count=frame.count):
+            together[-1] = replace(last, count=last.count + frame.count)
+        else:
+            together.append(frame)
+    return tuple(together)
 
 
 def frame_sides(shape: tuple[int, ...], dtype: np.dtype[Any], nv12: bool) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """CUDA through pycuda, for boxes whose people have it already.
 
-pycuda knows no graphs; those five calls go to libcuda itself. Unverified on a GPU.
+pycuda knows no graphs and no streams of others; those calls go to libcuda itself. Unverified on a GPU.
 """
 
 from __future__ import annotations
@@ -111,6 +111,15 @@ class PycudaDriver(Faults):
 
     def wait(self, stream: Any, event: Any) -> None:
         self._call(stream.wait_for_event, event)
+
+    def follow(self, stream: Any, address: int) -> None:
+        event = ctypes.c_void_p()
+        self._plain("cuEventCreate", ctypes.byref(event), 0)
+        try:
+            self._plain("cuEventRecord", event, ctypes.c_void_p(address))
+            self._plain("cuStreamWaitEvent", ctypes.c_void_p(stream.handle), event, 0)
+        finally:
+            self._plain("cuEventDestroy_v2", event)
 
     def drop_stream(self, stream: Any) -> None:
         """pycuda destroys it with its last reference, which our caller lets go of."""
