@@ -16,12 +16,15 @@ import minehat
 import numpy as np
 import pytest
 from bright_onnx import CARD, CELL, SIZE, bright_onnx
-from minehat import MineHatError
+from conftest import ROOT
+from minehat import MineHatError, scenes
 from minehat.draw import colour_of, drawn
 from numpy.testing import assert_allclose
 from PIL import Image
 
 COMMAND = [sys.executable, "-m", "minehat", "detect"]
+NANO = ROOT / "models" / "helmet-nano" / "helmet-nano.int8-cpu.onnx"
+WIDE = NANO.with_name("helmet-nano.416x256.int8-cpu.onnx")
 SCALE = 2  # pixels of the frame in one of the square
 
 
@@ -353,6 +356,37 @@ def test_a_full_disk_is_one_line_and_leaves_whole_lines(model, tmp_path):
     lines = (tmp_path / "out.jsonl").read_text().splitlines(keepends=True)
     assert len(lines) > 5 and all(line.endswith("]}\n") for line in lines)
     assert not (tmp_path / "out.json").exists() and not [*tmp_path.glob(".*")]
+
+
+def test_batches_change_nothing_but_the_time(model, tmp_path):
+    sources = [picture(tmp_path / "a.png"), video(tmp_path / "clip.mp4"), picture(tmp_path / "b.png", lit(side=300)),
+               tmp_path / "missing.png"]
+    one, three = (detect(model, *sources, "--json", "-", "--batch", count) for count in (1, 3))
+    assert one.returncode == three.returncode == 3 and complaints(one) == complaints(three)
+    assert one.stdout == three.stdout and len(json.loads(one.stdout)["images"]) == 14
+
+
+def test_each_frame_goes_to_the_file_of_the_size_that_suits_its_shape(tmp_path):
+    wide, square = scenes.picture(8, 640, 360).frame, scenes.picture(9, 400, 400).frame
+    sources = [picture(tmp_path / f"{number}.png", frame) for number, frame in enumerate([wide, square, wide])]
+    done = detect(NANO, *sources, "--size", "auto", "--json", "-")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stderr.splitlines() if "onnx" in line] == [f"640x360: {WIDE}", f"400x400: {NANO}"]
+    by_wide, by_square = (json.loads(detect(path, *sources, "--json", "-").stdout)["images"] for path in (WIDE, NANO))
+    assert by_wide != by_square
+    assert json.loads(done.stdout)["images"] == [by_wide[0], by_square[1], by_wide[2]]
+    asked = detect(NANO, *sources, "--size", "416x256", "--json", "-")
+    assert json.loads(asked.stdout)["images"] == by_wide
+
+
+@pytest.mark.parametrize(("args", "complaint"), [
+    (["--size", "640x384"], "no sister file of 640x384, only of 96x96"), (["--size", "big"], "must be auto or WxH"),
+    (["--size", "auto", "--card", "{card}"], "leave --card away"), (["--batch", "0"], "must be a whole number from 1"),
+])
+def test_sizes_and_batches_that_cannot_be_had_are_told(model, tmp_path, args, complaint):
+    (tmp_path / "card.json").write_text(CARD.to_json())
+    done = detect(model, picture(tmp_path / "a.png"), *[arg.format(card=tmp_path / "card.json") for arg in args])
+    assert done.returncode == 2 and complaint in done.stderr and "Traceback" not in done.stderr
 
 
 def test_the_detector_s_stages_add_up_to_the_call(model):

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import minehat
+import numpy as np
 import pytest
 from conftest import ROOT
 from minebench.accuracy import score_models
 from minecalib.check import integer_convolutions
+from minehat import scenes
 from minehat.card import read_card
 from minehat.files import sha256_of
+from minehat.variants import variant_for
 from minenet.checkpoint import load_checkpoint
+from numpy.testing import assert_allclose, assert_array_equal
 
 FOLDER = ROOT / "models" / "helmet-nano"
 FORMS = {"fp16": "helmet-nano.fp16.onnx", "int8": "helmet-nano.int8.onnx", "int8-cpu": "helmet-nano.int8-cpu.onnx"}
 FP32 = FOLDER / "helmet-nano.onnx"
+SQUARE, WIDE = FOLDER / FORMS["int8-cpu"], FOLDER / "helmet-nano.416x256.int8-cpu.onnx"
 LEAST_MAP50 = 0.60  # what a model must hold to be given away
 MOST_LOST = {"fp16": 0.001, "int8": 0.005, "int8-cpu": 0.005}  # of mAP50, and of bare heads found
 
@@ -40,6 +46,25 @@ def test_the_checkpoint_is_weights_alone_and_its_card_names_its_sources():
 def test_the_cpu_form_convolves_in_integers_throughout():
     integer, floats = integer_convolutions(FOLDER / FORMS["int8-cpu"])
     assert len(integer) == 75 and not floats
+    assert len(integer_convolutions(WIDE)[0]) == 74  # and the one that the gate has lifted
+
+
+def test_wide_frames_are_given_to_the_wide_file_and_others_are_not():
+    wide, square = read_card(WIDE), read_card(SQUARE)
+    assert (wide.size_text, wide.precision, wide.name) == ("416x256", "int8-cpu", square.name)
+    assert wide.accuracy.keys() == {"scenes-1280x720 val"} <= square.accuracy.keys()
+    assert variant_for(SQUARE, 1280, 720) == variant_for(SQUARE, 1920, 1080) == WIDE
+    assert variant_for(SQUARE, 640, 480) == variant_for(SQUARE, 720, 1280) == SQUARE
+
+
+def test_the_wide_file_sees_in_wide_frames_what_the_square_one_sees():
+    frame = scenes.picture(8, 640, 360).frame
+    with minehat.open(SQUARE) as square, minehat.open(SQUARE, frame_size=(640, 360)) as wide:
+        assert wide.card.size_text == "416x256"
+        seen = [found[found.scores > 0.6] for found in (square(frame), wide(frame))]
+    first, second = (found[np.lexsort((found.boxes[:, 0], found.labels))] for found in seen)
+    assert_array_equal(first.labels, second.labels)
+    assert_allclose(first.boxes, second.boxes, atol=4)
 
 
 def test_kept_scores_are_good_enough_and_lower_precision_loses_next_to_nothing():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import signal
 import subprocess
 import sys
@@ -66,3 +67,46 @@ def test_a_run_killed_after_thirty_seconds_goes_on_with_the_curve_of_the_unbroke
     assert steps_of(tmp_path / "broken") == steps_of(tmp_path / "whole")
     whole, resumed = (load_checkpoint(tmp_path / name / "last.pt")[0].state_dict() for name in ("whole", "broken"))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
+
+
+FRAMES = 10_000
+LOOKED_ON = """
+import itertools, json, sys, time
+import minehat
+from minehat import scenes
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 1e6
+
+model, way, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+frames = [scenes.picture(seed, 1280, 720).frame for seed in range(16)]
+rss, cpu, wall = [], [], []
+with minehat.open(model, threads=1) as detector:
+    shown = itertools.islice(itertools.cycle(frames), count)
+    for _ in detector.stream(shown) if way == "stream" else map(detector, shown):
+        now = time.perf_counter(), time.process_time()
+        if rss:
+            wall.append(now[0] - last[0])
+            cpu.append(now[1] - last[1])
+        rss.append(resident())
+        last = time.perf_counter(), time.process_time()
+
+def ratio(spent):
+    ranked = sorted(spent[len(spent) // 10:])
+    return ranked[len(ranked) * 99 // 100] / ranked[len(ranked) // 2]
+warm = rss[count // 10:]
+print(json.dumps({"drift": max(warm) - warm[0], "resident": warm[-1], "cpu": ratio(cpu), "wall": ratio(wall)}))
+"""
+
+
+@pytest.mark.parametrize("way", ["calls", "stream"])
+def test_ten_thousand_frames_cost_no_memory_and_no_frame_much_more_than_another(way):
+    """Drift in MB after a tenth of them. Percentiles are asserted of processor time: others' work is none of ours."""
+    model = ROOT / "models" / "helmet-nano" / "helmet-nano.int8-cpu.onnx"
+    told = subprocess.run([sys.executable, "-c", LOOKED_ON, model, way, str(FRAMES)], capture_output=True, text=True,
+                          check=True).stdout
+    print(way, told)
+    found = json.loads(told)
+    assert found["drift"] < 2
+    if way == "calls":
+        assert found["cpu"] <= 1.5

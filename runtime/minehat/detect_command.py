@@ -20,10 +20,15 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import re
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 from .arguments import positive, share
 from .backends import CHOICES
@@ -35,8 +40,11 @@ from .errors import MineHatError
 from .progress import bar, say
 from .results import Write, check_no_input, check_place, entry_of, results_to
 from .sources import Input, Shot, count_frames, frames_of, listed, without_secrets
+from .variants import variant_for, variant_of_size
 
 MOST_COLUMNS = 4  # classes that the table shows whether they were seen or not
+Numbered = tuple[int, Shot]  # which of the sources given it is of
+Seen = tuple[int, Shot, Detections]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,6 +65,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "ort-cuda and ort-tensorrt are ONNX Runtime on the GPU; tensorrt runs engines there, the "
                              "default for them")
     parser.add_argument("--card", metavar="FILE", help="model card, for a model that carries none")
+    parser.add_argument("--size", metavar="auto|WxH", type=_size,
+                        help="take another input size where the model has files of several beside it "
+                             "(helmet.416x256.int8-cpu.onnx): WxH, or auto for the one that suits each frame's shape, "
+                             "where its card says that it sees as well (default: MODEL as named)")
+    parser.add_argument("--batch", metavar="N", type=positive, default=1,
+                        help="frames that go through the network at once, which pays on a GPU (default: 1)")
     parser.add_argument("--threads", metavar="N", type=positive, help="processor threads (default: all cores)")
 
 
@@ -71,37 +85,110 @@ def run(args: argparse.Namespace) -> int:
     tally = _Tally(args.sources)
     interrupted = False
     with ExitStack() as opened:
-        detector = opened.enter_context(open_detector(args.model, args.card, args.backend, args.conf,
-                                                      args.iou, args.threads))
-        classes = detector.card.classes
+        detectors = _Detectors(args, opened)
+        classes = detectors.first.card.classes
         drawings = opened.enter_context(Drawings(args.draw, inputs, classes)) if args.draw else None
         write = opened.enter_context(results_to(args.json, args.model))
         try:
-            _detect(detector, inputs, failures, tally, write, drawings)
+            _detect(detectors, args.batch, inputs, failures, tally, write, drawings)
         except KeyboardInterrupt:
             interrupted = True
     say(tally.table(classes))
     return INTERRUPTED if interrupted else SOME_FAILED if failures.count else DONE
 
 
-def _detect(detector: Detector, inputs: list[Input], failures: _Failures, tally: _Tally, write: Write,
+def _detect(detectors: _Detectors, batch: int, inputs: list[Input], failures: _Failures, tally: _Tally, write: Write,
             drawings: Drawings | None) -> None:
-    numbered = _numbered(inputs, failures)
-    with closing(bar(numbered, count_frames(inputs), "detecting")) as stream:
-        for given, shot in stream:
-            begun = time.perf_counter()
-            found = detector(shot.frame)
-            tally.add(given, found, time.perf_counter() - begun)
-            write(entry_of(shot, found, detector.card.classes))
+    ahead = not any(one.is_camera for one in inputs)  # a camera may hang, and its frames are seen as they come
+    with closing(_seen(_numbered(inputs, failures), detectors, batch, ahead)) as stream:
+        begun = time.perf_counter()
+        for given, shot, found in bar(stream, count_frames(inputs), "detecting"):
+            write(entry_of(shot, found, detectors.first.card.classes))
             if drawings:
                 drawings.add(shot, found)
+            now = time.perf_counter()
+            tally.add(given, found, now - begun)
+            begun = now
 
 
-def _numbered(inputs: list[Input], failures: _Failures) -> Iterator[tuple[int, Shot]]:
+def _seen(numbered: Iterable[Numbered], detectors: _Detectors, batch: int, ahead: bool) -> Generator[Seen, None, None]:
+    """Every shot and what is seen in it, in order. ahead: shots may be read while others are in the network."""
+    for detector, those in itertools.groupby(numbered, lambda one: detectors.for_frame(one[1].frame)):
+        if batch > 1:
+            yield from _in_batches(detector, those, batch)
+        elif ahead:
+            yield from _in_a_stream(detector, those)
+        else:
+            for given, shot in those:
+                yield given, shot, detector(shot.frame)
+
+
+def _in_batches(detector: Detector, those: Iterator[Numbered], batch: int) -> Iterator[Seen]:
+    while some := list(itertools.islice(those, batch)):
+        for (given, shot), found in zip(some, detector.batch(shot.frame for _, shot in some), strict=True):
+            yield given, shot, found
+
+
+def _in_a_stream(detector: Detector, those: Iterator[Numbered]) -> Iterator[Seen]:
+    waiting: deque[Numbered] = deque()
+
+    def frames() -> Iterator[npt.NDArray[Any]]:
+        for one in those:
+            waiting.append(one)
+            yield one[1].frame
+
+    with closing(detector.stream(frames())) as stream:
+        for found in stream:
+            yield *waiting.popleft(), found
+
+
+def _numbered(inputs: list[Input], failures: _Failures) -> Iterator[Numbered]:
     """Every shot with the number of the source that it is of."""
     for given, those in itertools.groupby(inputs, key=lambda one: one.given):
         for shot in frames_of(list(those), failures):
             yield given, shot
+
+
+def _size(text: str) -> tuple[int, int] | str:
+    if text == "auto":
+        return text
+    if not re.fullmatch("[0-9]+x[0-9]+", text):
+        raise argparse.ArgumentTypeError(f"must be auto or WxH, such as 416x256; found {text!r}")
+    width, height = map(int, text.split("x"))
+    return width, height
+
+
+class _Detectors:
+    """What frames are shown to: the model that was named or, as --size says, others of its family."""
+
+    def __init__(self, args: argparse.Namespace, opened: ExitStack) -> None:
+        self._args, self._opened = args, opened
+        self._by_path: dict[Path, Detector] = {}
+        self._by_shape: dict[tuple[int, int], Detector] = {}
+        if args.size and args.card:
+            raise MineHatError("--size chooses by the models' own cards: leave --card away, or --size.")
+        self._named = Path(args.model)
+        if isinstance(args.size, tuple):
+            self._named = variant_of_size(self._named, *args.size)
+        self.first = self._of(self._named)
+
+    def for_frame(self, frame: npt.NDArray[Any]) -> Detector:
+        """The one that suits a frame; frames of one shape have the same."""
+        if self._args.size != "auto":
+            return self.first
+        height, width = frame.shape[:2]
+        if (height, width) not in self._by_shape:
+            path = variant_for(self._named, width, height)
+            say(f"{width}x{height}: {path}")
+            self._by_shape[height, width] = self._of(path)
+        return self._by_shape[height, width]
+
+    def _of(self, path: Path) -> Detector:
+        if path not in self._by_path:
+            args = self._args
+            self._by_path[path] = self._opened.enter_context(
+                open_detector(path, args.card, args.backend, args.conf, args.iou, args.threads))
+        return self._by_path[path]
 
 
 class _Failures:
@@ -116,7 +203,7 @@ class _Failures:
 
 
 class _Tally:
-    """What was seen in each source, and how long the detector took: letterbox, network, suppression."""
+    """What was seen in each source, and how long it took: reading, detecting, writing."""
 
     def __init__(self, sources: Sequence[str]) -> None:
         self._names = [without_secrets(source) for source in sources]

@@ -22,17 +22,20 @@ from .guests import load_cv2
 from .letterbox import Placement, Planes
 from .progress import say
 from .relay import AHEAD, Relay
+from .variants import variant_for
 
 Array = npt.NDArray[Any]
 
 
 def open_detector(model: str | Path, card: str | Path | ModelCard | None = None, backend: str = "auto",
-                  conf: float | None = None, iou: float | None = None,
-                  threads: int | None = None) -> Detector:
+                  conf: float | None = None, iou: float | None = None, threads: int | None = None,
+                  frame_size: tuple[int, int] | None = None) -> Detector:
     """Open a model file: `with minehat.open("helmet-nano.onnx") as detector: found = detector(frame)`.
 
     card: a card, or its file, for a model that carries none. conf, iou: 0 to 1, the card's otherwise.
-    threads: as many as cores are ours. Raises MineHatError where the model cannot be used.
+    threads: as many as cores are ours. frame_size: width and height of the frames to come; where a file of the same
+    model beside this one suits their shape better, and its card says that it sees as well, that one is opened. Raises
+    MineHatError where the model cannot be used.
 
     >>> import minehat
     >>> from minehat import scenes
@@ -49,6 +52,8 @@ def open_detector(model: str | Path, card: str | Path | ModelCard | None = None,
     path = Path(model)
     if not path.is_file():
         raise MineHatError(f"{path}: no such model file.")
+    if frame_size:
+        path = variant_for(path, *frame_size)
     load = loader_for(backend, path)
     load_cv2("resize frames")  # absent or slow to start, better now than at the first frame
     if not isinstance(card, ModelCard):
@@ -87,7 +92,8 @@ class Detector:
     def __init__(self, card: ModelCard, backend: Backend, conf: float, iou: float) -> None:
         self.card, self.backend, self.conf, self.iou = card, backend, conf, iou
         self._told_of_crowds = False
-        self._least, self._most = getattr(backend, "batches", BATCHES)
+        batches: tuple[int, int] = getattr(backend, "batches", BATCHES)
+        self._least, self._most = batches
         self._see = getattr(backend, "see", None)
         self._planes = blank_planes(card, self._least)
         self._open = self._loaded = True
