@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minebench.peers.engine_lanes import common_frame, our_frame
 from minebench.peers.explained import differences
 from minebench.peers.goals import GOALS, judged
 from minebench.peers.kept_lanes import CONF, IOU, KEEPINGS, NAIVE, ONNX_NMS, an_answer, in_order, naive_kept
@@ -15,6 +16,7 @@ from minebench.peers.profiles import calls_of, operations_of
 from minebench.peers.race_page import page_of
 from minebench.peers.tables import BLOB, COMMON, NNCF, OURS, PLAIN, TABLES, Table, model_of
 from minebench.peers.turns import profile, race
+from minehat import scenes
 from minehat.detections import suppress
 from minehat.errors import MineHatError
 from test_benchmarks import door
@@ -47,6 +49,20 @@ def test_lanes_of_the_letterbox_answer_as_ours_does(lane, tolerance):
     for frame in noise_frames(2, 180, 320):
         ours = LETTERBOXES["ours"](96)(frame)
         np.testing.assert_allclose(LETTERBOXES[lane](96)(frame), ours, atol=tolerance)
+
+
+def test_common_code_around_the_fp32_model_finds_what_ours_finds(tmp_path):
+    np.save(tmp_path / "frames-1080p.npy", np.stack([scenes.picture(8, 1280, 720).frame]))
+    theirs = in_order(common_frame("nano.onnx", tmp_path, threads=1)["whole"]())
+    found = our_frame("nano.onnx", tmp_path, threads=1)["whole"]()
+    ours = in_order(np.concatenate([found.boxes, found.scores[:, None], found.labels[:, None]], axis=1))
+    assert len(ours) > 3
+    np.testing.assert_allclose(theirs, ours, atol=0.02)
+
+
+def test_what_is_not_the_engines_share_of_a_frame(tmp_path):
+    np.save(tmp_path / "frames-1080p.npy", np.stack([scenes.picture(8, 1280, 720).frame]))
+    assert 0 < our_frame("nano.onnx", tmp_path, threads=1, beside=True)["beside"]() < 0.5
 
 
 @pytest.fixture
