@@ -81,14 +81,15 @@ def fastest(rows: Sequence[Row]) -> Row:
 def headline(rows: Sequence[Row]) -> tuple[str, str]:
     """The one figure, and the sentence under it."""
     best = fastest(rows)
+    whole = best.model["stages"]["whole"]
     model, served = best.model, best.cameras[RATES.index(USUAL_RATE)]
     group = f", {model['batch']} at a time" if model["batch"] > 1 else ""
     serves = f"{served} camera{'s' if served != 1 else ''}" if served else "not one camera"
     return (f"{model['throughput_fps']:.0f} pictures a second",
             f"That is {best.name} ({model['precision']}, {model['size']}, {model['backend']}){group}, from the "
             f"camera's frame to boxes: enough for {serves} at {USUAL_RATE} pictures a second each, with a fifth of the "
-            f"time left. Half of the calls took less than {ms_told(model['stages']['whole']['p50'])}, 99 of 100 less than "
-            f"{ms_told(model['stages']['whole']['p99'])}.")
+            f"time left. Half of the calls took less than {ms_told(whole['p50'])}, 99 of 100 less than "
+            f"{ms_told(whole['p99'])}.")
 
 
 def warnings(report: Report) -> list[str]:
