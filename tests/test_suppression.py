@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from allocations import most_of_a_line
+from crowds import crowd, naive
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minebench.suppression import crowd, naive
 from minehat import Detections, suppress
 from minehat.detections import MOST, no_detections, overlaps
 from numpy.testing import assert_allclose, assert_array_equal

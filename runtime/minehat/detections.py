@@ -12,6 +12,7 @@ Array = npt.NDArray[Any]
 MOST = 300  # detections a frame
 STEP = 64_000  # bytes of what is worked out at once: a frame wants no array of 64 KB
 TINY = float(np.finfo(np.float64).tiny)
+AT_ONCE = 24  # of the best, where not all can be; many of them only suppress each other
 _NOBODY = np.zeros(0, np.int64)
 
 
@@ -57,25 +58,30 @@ def suppress(boxes: Array, scores: Array, conf: float, iou: float, most: int = M
     rows = _rows_over(scores, conf)
     if not len(rows):
         return no_detections()
-    near = scores[rows]
+    near = scores.take(rows, axis=0)
     labels = near.argmax(axis=1)  # of a NaN, where there is one
     best = near[np.arange(len(rows)), labels]
     sound = best >= conf
     if not sound.all():
         rows, best, labels = rows[sound], best[sound], labels[sound]
-    return suppressed(Detections(boxes[rows], best, labels), iou, most)
+    return _suppressed(boxes.take(rows, axis=0), best, labels, iou, most)
 
 
 def suppressed(found: Detections, iou: float, most: int = MOST) -> Detections:
     """The same suppression for boxes that bear one label each already, in any order and any one space."""
-    finite = np.isfinite(found.boxes)
+    return _suppressed(found.boxes, found.scores, found.labels, iou, most)
+
+
+def _suppressed(boxes: Array, scores: Array, labels: Array, iou: float, most: int) -> Detections:
+    finite = np.isfinite(boxes)
     if not finite.all():
-        found = found[finite.all(axis=1)]
-    order = np.argsort(-found.scores, kind="stable")
-    kept = order[_greedy(_measured(found.boxes[order].T), found.labels[order], iou, most)]
-    return Detections(found.boxes[kept].astype(np.float32, copy=False),
-                      found.scores[kept].astype(np.float32, copy=False),
-                      found.labels[kept].astype(np.int64, copy=False))
+        rows = finite.all(axis=1)
+        boxes, scores, labels = boxes[rows], scores[rows], labels[rows]
+    order = np.argsort(-scores, kind="stable")
+    kept = order.take(_greedy(_measured(boxes.take(order, axis=0).T), labels.take(order), iou, most))
+    return Detections(boxes.take(kept, axis=0).astype(np.float32, copy=False),
+                      scores.take(kept).astype(np.float32, copy=False),
+                      labels.take(kept).astype(np.int64, copy=False))
 
 
 def overlaps(box: Array, others: Array) -> Array:
@@ -88,32 +94,35 @@ def _rows_over(scores: Array, conf: float) -> Array:
 
     The threshold comes first, over one flat array: nearly all rows end there.
     """
-    flat, classes = scores.reshape(-1), scores.shape[1]
-    found = [np.flatnonzero(flat[first:first + STEP] >= conf) + first for first in range(0, len(flat), STEP)]
-    rows: Array = (found[0] if len(found) == 1 else np.concatenate(found or [np.zeros(0, np.int64)])) // classes
-    if len(rows) < 2:
-        return rows
-    new = np.empty(len(rows), bool)
-    new[0] = True
-    np.not_equal(rows[1:], rows[:-1], out=new[1:])
-    return rows[new]
+    flat, rows = scores.reshape(-1), []
+    for first in range(0, len(flat), STEP):
+        places = (flat[first:first + STEP] >= conf).nonzero()[0]
+        if len(places):
+            rows.append((places + first) // scores.shape[1])
+    if not rows:
+        return _NOBODY
+    found: Array = rows[0] if len(rows) == 1 else np.concatenate(rows)
+    new = np.ones(len(found), bool)
+    np.not_equal(found[1:], found[:-1], out=new[1:])
+    return found[new]
 
 
-def _greedy(columns: Array, labels: Array, iou: float, most: int) -> list[int]:
-    """Which to keep of n boxes, the best first, as `_measured` gives them.
+def _greedy(columns: Array, labels: Array, iou: float, most: int) -> Array:
+    """Which to keep of n boxes, the best first, as `_measured` gives them: int64, ascending.
 
     The best are held against all that wait, as many at once as memory allows, and then settled one by one.
     """
-    waiting: Array = np.arange(columns.shape[1])
-    kept: list[int] = []
-    while len(waiting) and len(kept) < most:
-        leading = max(1, min(len(waiting), STEP // 8 // len(waiting)))
+    waiting: Array = np.arange(len(labels))
+    found: list[int] = []
+    while len(waiting) and len(found) < most:
+        room = STEP // 8 // len(waiting)
+        leading = len(waiting) if len(waiting) <= room else max(1, min(room, AT_ONCE))
         rivals = _overlaps(columns[:, :leading, None], columns[:, None]) > iou
         rivals &= labels[:leading, None] == labels
         spared, stay = _settled(rivals)
-        kept += waiting[spared].tolist()
-        waiting, columns, labels = waiting[stay], columns.take(stay, axis=1), labels[stay]
-    return kept[:most]
+        found += waiting.take(spared).tolist()
+        waiting, columns, labels = waiting.take(stay), columns.take(stay, axis=1), labels.take(stay)
+    return np.array(found[:most], np.int64)
 
 
 def _settled(rivals: Array) -> tuple[list[int], Array]:
