@@ -103,7 +103,8 @@ class Seeing:
     def __init__(self, backend):
         self._backend, self.sizes = backend, []
 
-    def see(self, frames):
+    def see(self, frames, conf, iou):
+        assert (conf, iou) == (CARD.conf, CARD.iou)
         self.sizes.append(len(frames))
         planes = Planes(CARD, len(frames))
         placements = [planes.put(frame, row) for row, frame in enumerate(frames)]
@@ -113,13 +114,29 @@ class Seeing:
         self._backend.close()
 
 
-def test_a_backend_that_sees_frames_is_shown_them(model):
+class Staging(Seeing):
+    """One that takes frames ahead, into memory of which each lane holds one batch."""
+
+    def lane(self):
+        return {}
+
+    def stage(self, frames, lane):
+        lane["frames"] = [frame.copy() for frame in frames]
+        return lane
+
+    def see(self, staged, conf, iou):
+        return super().see(staged.pop("frames") if isinstance(staged, dict) else staged, conf, iou)
+
+
+@pytest.mark.parametrize("kind", [Seeing, Staging])
+def test_a_backend_that_sees_frames_is_shown_them(model, kind):
     with minehat.open(model, threads=1) as detector:
         alone = detector.batch(frames())
-        seeing = Detector(CARD, Seeing(detector.backend), CARD.conf, CARD.iou)
+        seeing = Detector(CARD, kind(detector.backend), CARD.conf, CARD.iou)
         same(seeing.batch(frames()), alone)
         assert seeing.backend.sizes == [4, 4, 2]
         same(seeing.stream(frames()), alone)
+        same(seeing.stream(frame for frame in frames()), alone)
         same([seeing(frame) for frame in frames()], alone)
 
 

@@ -77,3 +77,5 @@ def test_open_takes_the_variant_for_the_frames_to_come(square):
         minehat.open(square, frame_size=(1280, 720))
     with pytest.raises(MineHatError, match=r"bright\.int8\.onnx"):
         minehat.open(square, frame_size=(1000, 1000))
+    with pytest.raises(MineHatError, match="give no card"):
+        minehat.open(square, card=SQUARE, frame_size=(1000, 1000))

@@ -53,6 +53,8 @@ def open_detector(model: str | Path, card: str | Path | ModelCard | None = None,
     if not path.is_file():
         raise MineHatError(f"{path}: no such model file.")
     if frame_size:
+        if card is not None:
+            raise MineHatError("frame_size chooses by the models' own cards: give no card beside it.")
         path = variant_for(path, *frame_size)
     load = loader_for(backend, path)
     load_cv2("resize frames")  # absent or slow to start, better now than at the first frame
@@ -94,7 +96,7 @@ class Detector:
         self._told_of_crowds = False
         batches: tuple[int, int] = getattr(backend, "batches", BATCHES)
         self._least, self._most = batches
-        self._see = getattr(backend, "see", None)
+        self._see: Any = getattr(backend, "see", None)
         self._planes = blank_planes(card, self._least)
         self._open = self._loaded = True
         self._using = threading.Lock()  # the backend and the planes
@@ -184,7 +186,7 @@ class Detector:
         """Of frames that go through the network at once; rows that its batch has beyond them are idle."""
         count = max(len(frames), self._least)
         if self._see:
-            answer, placements = self._see([*frames, *[frames[-1]] * (count - len(frames))])
+            answer, placements = self._see([*frames, *[frames[-1]] * (count - len(frames))], self.conf, self.iou)
             return answer, placements[:len(frames)]
         if count > len(self._planes.batch):
             self._planes = blank_planes(self.card, count)
@@ -202,21 +204,28 @@ class _Steps:
     def __init__(self, detector: Detector) -> None:
         self._detector, self._rows = detector, detector._least
         self._planes = None if detector._see else blank_planes(detector.card, AHEAD * self._rows)
+        backend: Any = detector.backend
+        self._stage = getattr(backend, "stage", None)
+        self._lanes = [backend.lane() for _ in range(AHEAD)] if self._stage else []
         self._kept: list[list[Array]] = [[]] * AHEAD
 
     def prepare(self, slot: int, frame: Array) -> Any:
-        """The frame's placement in the slot's planes; the frame itself where the backend sees frames."""
-        return self._planes.put(frame, slot * self._rows) if self._planes else frame
+        """The frame's placement in the slot's planes, or what the backend wants to see."""
+        if self._planes:
+            return self._planes.put(frame, slot * self._rows)
+        frames = [frame] * self._rows
+        return self._stage(frames, self._lanes[slot]) if self._stage else frames
 
     def ask(self, slot: int, ready: Any) -> tuple[list[Array], Placement]:
         """The network's answer, in memory of the slot: the backend's own may serve the next frame already."""
-        with self._detector._using:
-            self._detector._check_open()
+        detector = self._detector
+        with detector._using:
+            detector._check_open()
             if self._planes is None:
-                answer, (placement, *_) = self._detector._answer([ready])
+                answer, (placement, *_) = detector._see(ready, detector.conf, detector.iou)
             else:
                 first = slot * self._rows
-                answer, placement = self._detector.backend.infer(self._planes.batch[first:first + self._rows]), ready
+                answer, placement = detector.backend.infer(self._planes.batch[first:first + self._rows]), ready
             return self._keep(slot, [np.asarray(column[0]) for column in answer]), placement
 
     def finish(self, slot: int, answered: tuple[list[Array], Placement]) -> Detections:

@@ -21,7 +21,9 @@ class Backend(Protocol):
     """A loaded model. Belongs to one thread at a time.
 
     It may also have `batches`, fewest and most pictures that it takes at once (BATCHES otherwise), and
-    `see(frames) -> (answer, placements)`, which letterboxes on the device and takes the place of `infer`.
+    `see(frames, conf, iou) -> (answer, placements)`, which letterboxes on the device and takes the place of `infer`;
+    the answer may lack what these thresholds drop. With `see` it may have `stage(frames, lane)`, which brings frames to
+    the device for `see` while that is at work for others, and `lane()`, memory for it.
     """
 
     name: str  # one of CHOICES
