@@ -6,8 +6,8 @@ Or one that does less: --decode outside gives raw maps, and MineHat makes boxes 
 topk keeps the best boxes, outputs as before. graph suppresses with ordinary operators, at the card's thresholds (or
 --conf and --iou, which then are the file's own): it gives boxes, scores, labels, count and converged. plugin does so
 with EfficientNMS_TRT, for full TensorRT only. `minehat build --nms` grafts on its way to an engine. uint8 finds the
-same to the bit; the INT8 form for CPUs then runs 2 % faster, for it never makes floats of the picture. Its decode
-outside saves 2 % more on helmet-nano, the boxes alike to 1e-4 px; what hands the file on wants its decode inside.
+same to the bit; helmet-nano's INT8 form for CPUs runs 2 % faster so, for it never makes floats of the picture. Decode
+outside saves it 2 % more, the boxes alike to 1e-4 px; what hands the file on wants its decode inside.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ class Planes:
 
     def _inside(self, row: int, placement: Placement) -> Array:
         """The view [3, h, w] of a row that the frame fills; the bands beside it are painted."""
-        planes = self.batch[row]
+        planes: Array = self.batch[row]
         right, bottom = placement.left + placement.new_width, placement.top + placement.new_height
         if self._painted[row] != placement:
             planes[:, :placement.top] = planes[:, bottom:] = self._pad

@@ -78,7 +78,7 @@ def _check_provider(ort: Any, card: ModelCard, path: Path, backend: str) -> None
         raise MineHatError(f"{path} has FP16 inside, and ONNX Runtime would let TensorRT take FP16 for decode, too. "
                            f"Take --backend ort-cuda, or build an engine: `minehat build {path}`")
     with contextlib.redirect_stdout(io.StringIO()):  # it prints what it lacks, which may never be missed
-        ort.preload_dlls()  # CUDA and cuDNN, where pip put them
+        getattr(ort, "preload_dlls", str)()  # CUDA and cuDNN, where pip put them; from 1.21 on
     if backend == "ort-tensorrt":
         _load_tensorrt()
 
