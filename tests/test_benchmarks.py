@@ -198,7 +198,8 @@ def test_a_backend_that_takes_frames_prepares_within_infer(model):
         class Seeing:
             name = "seeing"
 
-            def see(self, frames):
+            def see(self, frames, conf, iou):
+                assert (conf, iou) == (detector.conf, detector.iou)
                 placements = [planes.put(frame, row) for row, frame in enumerate(frames)]
                 return backend.infer(planes.batch), placements
 

@@ -45,7 +45,7 @@ class Here:
         if not least <= batch <= most:
             raise MineHatError(f"--batch {batch}: {detector.card.name} by {detector.backend.name} takes {least} to "
                                f"{most} pictures at once. Name another, or make the model for that many.")
-        self._see = getattr(detector.backend, "see", None)
+        self._see: Any = getattr(detector.backend, "see", None)
         self._planes = None if self._see else Planes(detector.card, batch)
 
     def call(self, frames: Sequence[Array]) -> Sequence[float]:
@@ -53,7 +53,7 @@ class Here:
         cpu, begun = time.process_time_ns(), time.perf_counter_ns()
         if self._planes is None:
             prepared = begun
-            answer, placements = self._see(frames)
+            answer, placements = self._see(frames, self.detector.conf, self.detector.iou)
         else:
             placements = [self._planes.put(frame, row) for row, frame in enumerate(frames)]
             prepared = time.perf_counter_ns()
