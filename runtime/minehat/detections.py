@@ -132,16 +132,17 @@ def _settled(rivals: Array) -> tuple[list[int], Array]:
     for column j, as arithmetic on those is quicker than numpy on a row.
     """
     leading, count = rivals.shape
-    bits = np.packbits(rivals, axis=1, bitorder="little")
+    packed = np.packbits(rivals, axis=1, bitorder="little")
+    width, bits = packed.shape[1], packed.tobytes()
     gone, spared = 0, []
     for row in range(leading):
         if not gone >> row & 1:
             spared.append(row)
-            gone |= int.from_bytes(bits[row].tobytes(), "little")
+            gone |= int.from_bytes(bits[row * width:(row + 1) * width], "little")
     if leading == count:
         return spared, _NOBODY
-    packed = np.frombuffer(gone.to_bytes(bits.shape[1], "little"), np.uint8)
-    left = np.unpackbits(packed, bitorder="little", count=count)[leading:] == 0
+    marks = np.frombuffer(gone.to_bytes(width, "little"), np.uint8)
+    left = np.unpackbits(marks, bitorder="little", count=count)[leading:] == 0
     return spared, np.flatnonzero(left) + leading
 
 
