@@ -21,7 +21,7 @@ from google.protobuf import text_format
 from hatchling.builders.wheel import WheelBuilder
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from minehat import MineHatError
+from minehat import MineHatError, read_card
 from minehat.card import KEY, card_from_json
 from minehat.cli import main
 from minehat.detector import open_detector
@@ -158,7 +158,9 @@ def test_each_precision_runs_where_it_is_at_home(tmp_path):
 def test_shipped_models_are_handed_off(tmp_path, path):
     assert handed("triton", path, tmp_path) == 0
     config = config_of(next(tmp_path.iterdir()))
-    assert [list(one.dims) for one in config.output] == [[7098, 4], [7098, 2]]
+    card = read_card(path)
+    boxes = 2 * sum(card.height // stride * (card.width // stride) for stride in (8, 16, 32))  # two anchors a cell
+    assert [list(one.dims) for one in config.output] == [[boxes, 4], [boxes, 2]]
 
 
 # The client that is handed off, against a server that speaks Triton's gRPC
