@@ -14,7 +14,7 @@ from minecalib.parent import open_parent
 from minehat import MineHatError, ModelCard, as_input, letterbox, read_card
 from minehat.backends.ort import OrtBackend
 from minehat.cli import main
-from minehat.engine import engine_from_onnx
+from minehat.engine import BuildOptions, engine_from_onnx
 from minehat.grafts import with_uint8_input
 from numpy.testing import assert_array_equal
 from onnx import TensorProto
@@ -116,7 +116,7 @@ def test_pixels_for_whom_floats_are_said_and_the_other_way_are_refused(tmp_path)
 ])
 def test_what_has_no_single_float_input_is_refused(model, words):
     with pytest.raises(MineHatError, match=words):
-        with_uint8_input(model, ModelCard("tiny", ("helmet", "head"), 32, 32))
+        with_uint8_input(model, CARD)
 
 
 @pytest.mark.parametrize("command", [("handoff", "triton"), ("handoff", "deepstream")])
@@ -143,8 +143,17 @@ def test_engines_take_pixels_and_cast_them_where_they_begin(tmp_path, monkeypatc
     built = engine_from_onnx(saved(tmp_path, pixels, "pixels.onnx"))
     assert built.card.model.input_dtype == "uint8"
     assert {conv.runs_in for conv in built.card.convolutions} == {precision}
+    onnx_file = saved(tmp_path, tiny(precision, card=CARD.with_(precision=precision)), "floats.onnx")
+    grafted = engine_from_onnx(onnx_file, options=BuildOptions(input="uint8", nms="topk"))
+    assert (grafted.card.model.input_dtype, grafted.card.model.suppression) == ("uint8", "topk")
+    assert "--input uint8" in grafted.card.rebuild
     with pytest.raises(MineHatError, match="'images' is uint8, wanted float32"):
         engine_from_onnx(tmp_path / "pixels.onnx", card=card.with_(input_dtype="float32"))
+
+
+def test_other_inputs_of_an_engine_are_refused():
+    with pytest.raises(MineHatError, match="--input must be uint8, found 'int8'"):
+        BuildOptions(input="int8")
 
 
 def test_the_door_refuses_what_is_nothing_or_done_already(tmp_path, capsys):

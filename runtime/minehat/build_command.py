@@ -56,6 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="suppression inside the engine: topk, the best boxes alone; graph, all of it in ordinary "
                              "operations; plugin, by EfficientNMS_TRT, TensorRT only (default none)")
     parser.add_argument("--candidates", metavar="K", type=int, help="boxes that --nms lets through, the best first")
+    parser.add_argument("--input", metavar="uint8",
+                        help="pixels for an input: a quarter of the bytes to bring to the GPU")
     parser.add_argument("--require", metavar="|".join(REQUIRABLE),
                         help="fail, naming them, when convolutions run in another precision")
     _add_search(parser)
@@ -118,7 +120,7 @@ def _options(args: argparse.Namespace) -> BuildOptions:
         workspace=None if args.workspace is None else bytes_from_text(args.workspace), opt_level=args.opt_level,
         tactics=None if args.tactics is None else tactics_from_text(args.tactics),
         timing_cache=Path(args.timing_cache) if args.timing_cache else None, tf32=not args.no_tf32, dla=args.dla,
-        nms=args.nms, candidates=args.candidates, require=args.require, keep=not args.no_cache)
+        nms=args.nms, candidates=args.candidates, input=args.input, require=args.require, keep=not args.no_cache)
 
 
 def _table(built: Built) -> str:

@@ -34,6 +34,7 @@ class BuildOptions:
     dla: int | None = None  # core of the deep learning accelerator; what it cannot run goes to the GPU
     nms: str = "none"  # suppression to graft on: none, topk, graph, plugin
     candidates: int | None = None  # boxes a picture that go into it; None for the usual
+    input: str | None = None  # uint8: pixels for an input, which the graph makes floats of; None for the model's own
     require: str | None = None  # fail unless every convolution runs in it: fp16, int8
     keep: bool = True  # take an engine that was built before from our cache, and keep this one there
 
@@ -56,6 +57,8 @@ class BuildOptions:
             raise MineHatError("--candidates belongs to --nms topk, graph or plugin: give one of them as well.")
         if self.candidates is not None and self.candidates < 1:
             raise MineHatError(f"--candidates must be 1 or more, found {self.candidates}.")
+        if self.input not in (None, "uint8"):
+            raise MineHatError(f"--input must be uint8, found {self.input!r}.")
 
     def _check_search(self) -> None:
         if self.opt_level not in (None, *OPT_LEVELS):
@@ -77,7 +80,7 @@ class BuildOptions:
             flags += ["--nms", self.nms]
         if not self.tf32:
             flags += ["--no-tf32"]
-        for flag in ("workspace", "opt_level", "dla", "candidates", "require"):
+        for flag in ("workspace", "opt_level", "dla", "candidates", "input", "require"):
             if getattr(self, flag) is not None:
                 flags += [f"--{flag.replace('_', '-')}", str(getattr(self, flag))]
         return tuple(flags)

@@ -46,9 +46,12 @@ def source_of(onnx: Path, card: ModelCard | None, options: BuildOptions) -> Sour
         raise MineHatError(f"{onnx}: its card says int8-cpu; this is the CPU form. "
                            f"Build from {symmetric_name(onnx)}")
     own = own.with_(parent_sha256=sha256_of(onnx))
-    if options.nms == "none":
+    if options.nms == "none" and options.input is None:
         return Source(onnx, own, card is not None, None)
-    from ..grafts import with_suppression
-    model = load_onnx("graft suppression onto a network (--nms)").load(str(onnx))
-    grafted, grown = with_suppression(model, own, options.nms, options.candidates)
-    return Source(onnx, grown, card is not None, grafted.SerializeToString())
+    from ..grafts import with_suppression, with_uint8_input
+    model = load_onnx("graft onto a network (--nms, --input)").load(str(onnx))
+    if options.nms != "none":
+        model, own = with_suppression(model, own, options.nms, options.candidates)
+    if options.input is not None:
+        model, own = with_uint8_input(model, own)
+    return Source(onnx, own, card is not None, model.SerializeToString())
