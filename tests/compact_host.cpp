@@ -1,5 +1,4 @@
-// kernels/compact.cu on the host, its threads in any order.
-#define WITH_BARRIERS
+// kernels/compact.cu on the host.
 #include "kernel_shim.h"
 #include "compact.cu"
 

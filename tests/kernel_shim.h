@@ -39,14 +39,24 @@ static Index threadIdx, blockIdx, blockDim;
 [[maybe_unused]] static double __dmul_rn(double a, double b) { return a * b; }
 [[maybe_unused]] static double __ddiv_rn(double a, double b) { return a / b; }
 
-// A block's threads as fibers, each run to its next barrier, in an order that is another one each time.
+// A block's threads, one after the other, in an order that is another one each time.
+static size_t turn;
+static void be_thread(size_t i) { threadIdx = {(unsigned)i % blockDim.x, (unsigned)i / blockDim.x % blockDim.y, 0}; }
+static size_t shuffled(size_t i, size_t count) { return turn % 2 ? (i + turn) % count : count - 1 - (i + turn) % count; }
+
+#ifdef WITH_BARRIERS
+// The same where they meet at barriers: as fibers, each run to its next one.
 struct Fiber { ucontext_t here; std::vector<char> stack; bool ended, waiting; };
 static std::vector<Fiber> fibers;
 static ucontext_t scheduler;
 static size_t running;
 static std::function<void()> body;
 
+static void check(bool held) {
+    if (!held) { fprintf(stderr, "a barrier that not all of a block's threads come to\n"); abort(); }
+}
 [[maybe_unused]] static void __syncthreads() {
+    check(running < fibers.size());
     fibers[running].waiting = true;
     swapcontext(&fibers[running].here, &scheduler);
 }
@@ -54,33 +64,46 @@ static void fiber_main() {
     body();
     fibers[running].ended = true;
 }
+static void begin(Fiber& fiber) {
+    fiber.stack.resize(1 << 16);
+    getcontext(&fiber.here);
+    fiber.here.uc_stack.ss_sp = fiber.stack.data(), fiber.here.uc_stack.ss_size = fiber.stack.size();
+    fiber.here.uc_link = &scheduler, fiber.ended = false;
+    makecontext(&fiber.here, fiber_main, 0);
+}
+static void go_on(size_t i) {
+    running = i;
+    fibers[i].waiting = false;
+    be_thread(i);
+    swapcontext(&scheduler, &fibers[i].here);
+}
 
 template <typename Work>
 static void block_of_fibers(size_t count, Work work) {
-    static size_t turn;
     if (fibers.size() < count) fibers.resize(count);
     body = work;
-    for (size_t i = 0; i < count; ++i) {
-        Fiber& fiber = fibers[i];
-        fiber.stack.resize(1 << 16);
-        getcontext(&fiber.here);
-        fiber.here.uc_stack.ss_sp = fiber.stack.data(), fiber.here.uc_stack.ss_size = fiber.stack.size();
-        fiber.here.uc_link = &scheduler, fiber.ended = false;
-        makecontext(&fiber.here, fiber_main, 0);
+    const size_t first = shuffled(0, count);
+    begin(fibers[first]);
+    go_on(first);
+    if (fibers[first].ended) {  // no barriers on this way: the others need no fibers
+        running = SIZE_MAX;
+        for (size_t i = 1; i < count; ++i) be_thread(shuffled(i, count)), work();
+        return;
     }
+    for (size_t i = 0; i < count; ++i)
+        if (i != first) begin(fibers[i]), go_on(i);
     for (size_t ended = 0; ended < count;) {
         size_t waiting = 0;
+        for (size_t i = 0; i < count; ++i) check(fibers[i].waiting);
         ++turn;
         for (size_t i = 0; i < count; ++i) {
-            running = turn % 2 ? (i + turn) % count : count - 1 - (i + turn) % count;
-            fibers[running].waiting = false;
-            threadIdx = {(unsigned)running % blockDim.x, (unsigned)running / blockDim.x % blockDim.y, 0};
-            swapcontext(&scheduler, &fibers[running].here);
+            go_on(shuffled(i, count));
             ended += fibers[running].ended, waiting += fibers[running].waiting;
         }
-        if (ended && waiting) { fprintf(stderr, "a barrier that not all of a block's threads come to\n"); abort(); }
+        check(!ended || !waiting);
     }
 }
+#endif
 
 template <typename... Types, size_t... Rows>
 static void run(void (*kernel)(Types...), void** given, std::index_sequence<Rows...>) {
@@ -94,11 +117,12 @@ static void over(void (*kernel)(Types...), const unsigned* grid, const unsigned*
     for (blockIdx.z = 0; blockIdx.z < grid[2]; ++blockIdx.z)
         for (blockIdx.y = 0; blockIdx.y < grid[1]; ++blockIdx.y)
             for (blockIdx.x = 0; blockIdx.x < grid[0]; ++blockIdx.x) {
+                const size_t threads = (size_t)block[0] * block[1];
 #ifdef WITH_BARRIERS
-                block_of_fibers((size_t)block[0] * block[1], work);
+                block_of_fibers(threads, work);
 #else
-                for (threadIdx.y = 0; threadIdx.y < block[1]; ++threadIdx.y)
-                    for (threadIdx.x = 0; threadIdx.x < block[0]; ++threadIdx.x) work();
+                ++turn;
+                for (size_t i = 0; i < threads; ++i) be_thread(shuffled(i, threads)), work();
 #endif
             }
 }

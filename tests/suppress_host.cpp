@@ -1,4 +1,4 @@
-// kernels/suppress.cu on the host, its threads in any order between their barriers.
+// kernels/suppress.cu on the host.
 #define WITH_BARRIERS
 #include "kernel_shim.h"
 #include "suppress.cu"

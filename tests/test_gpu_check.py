@@ -25,7 +25,8 @@ from minehat.card import read_card
 from minehat.detections import Detections
 
 NANO = ROOT / "models" / "helmet-nano" / "helmet-nano.onnx"
-FEW = {"pinned": {"times": 1}, "graphs": {"times": 2}, "bandwidth": {"batch": 1, "times": 1}}
+FEW = {"pinned": {"times": 1}, "graphs": {"times": 2}, "bandwidth": {"batch": 1, "times": 1},
+       "suppression": {"cases": 4, "times": 1}}
 
 
 def door(*arguments, **environment):
@@ -142,7 +143,7 @@ def test_the_door_writes_one_json_and_names_what_was_not_run(tmp_path):
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     report = json.loads((tmp_path / "gpu-check.json").read_text())
-    assert summary["not run"] == report["counts"]["not run"] == len(report["rows"]) == 3
+    assert summary["not run"] == report["counts"]["not run"] == len(report["rows"]) == 4
     assert all(row["status"] == NOT_RUN and "TensorRT-RTX" in row["reason"] for row in report["rows"])
     assert report["gpu"]["capability"] == "9.0" and report["gpu"]["name"] == "Stub 0"
     assert report["machine"]["python"] and "cuda-bindings" in report["packages"]
@@ -197,12 +198,12 @@ def test_other_answers_fail(fault, words):
 def test_what_is_found_is_compared_box_by_box_but_for_those_at_the_threshold():
     boxes = np.array([[10, 10, 50, 50], [60, 10, 90, 50], [10, 60, 50, 90]], np.float32)
     found = Detections(boxes, np.array([0.9, 0.8, 0.26], np.float32), np.array([0, 1, 0]))
-    assert models._alike(found, found[[1, 0]], 0.3) and models._alike(found[[1, 0]], found, 0.3)
-    assert models._alike(found, Detections(boxes + 0.9, found.scores, found.labels), 0.3)
+    assert models.alike(found, found[[1, 0]], 0.3) and models.alike(found[[1, 0]], found, 0.3)
+    assert models.alike(found, Detections(boxes + 0.9, found.scores, found.labels), 0.3)
     for other in (found[[0]], Detections(boxes + 1.1, found.scores, found.labels),
                   Detections(boxes, found.scores, 1 - found.labels)):
-        assert not models._alike(found, other, 0.3) and not models._alike(other, found, 0.3)
-    assert not models._alike(found, found[[1, 0]], 0.2)
+        assert not models.alike(found, other, 0.3) and not models.alike(other, found, 0.3)
+    assert not models.alike(found, found[[1, 0]], 0.2)
 
 
 BUILT = f"""
@@ -210,7 +211,8 @@ import sys
 sys.path[:0] = [{str(ROOT / "tests" / "fake_trt")!r}, {str(ROOT / "tests")!r}, {str(ROOT / "benchmarks")!r}]
 import json
 from pathlib import Path
-from minebench.gpu import models, timing
+import minehat.detections
+from minebench.gpu import models, seen, timing
 from minehat.card import read_card
 from minehat.engine.build import Built
 from minehat.engine.card import read_engine_card
@@ -221,7 +223,9 @@ def stand_in(onnx, path, options):
     source = source_of(Path(onnx), None, options)
     engine_of(source.grafted or source.onnx.read_bytes(), path, source.card, options.batch)
     return Built(path, read_engine_card(path), False)
-models.engine_from_onnx = stand_in
+models.engine_from_onnx = seen.engine_from_onnx = stand_in
+seen.STREAMED = 2
+seen.frames_of = lambda *_: models.frames_of(None, 3)
 """
 
 
@@ -243,6 +247,27 @@ def test_an_engine_is_built_compared_timed_and_asked_too_much():
 def test_an_engine_with_suppression_inside_finds_the_same(nms):
     figures = over_stand_in(f"models.suppressed(model, 'tensorrt', {nms!r})")
     assert figures["found"] >= figures["frames"] == 8
+
+
+def test_frames_are_seen_alike_and_what_that_costs_is_told():
+    figures = over_stand_in("seen.seen(model, 'tensorrt')")
+    through = figures["cuda-bindings"]
+    assert through["found"] > 8 and through["streamed_ms"] > 0
+    assert set(through["over_raw"]) == {"host", "gpu"} and set(through["graph_gain"]) == {"network", "host", "gpu"}
+    assert min(through["over_raw"].values()) > 0 and min(through["graph_gain"].values()) > 0
+    assert isinstance(figures["pycuda"], dict) or figures["pycuda"].startswith("not run: pycuda is missing")
+
+
+def test_a_frame_that_is_seen_otherwise_fails():
+    done = over_stub(BUILT + f"""
+see = seen.TensorRtBackend.see
+def shifted(*given):
+    (boxes, *rest), placements = see(*given)
+    return (boxes + 3, *rest), placements
+seen.TensorRtBackend.see = shifted
+seen.seen({str(NANO)!r}, "tensorrt")
+""")
+    assert done.returncode and "frame 0:" in done.stderr.splitlines()[-1]
 
 
 def test_the_cuda_provider_is_not_run_where_onnx_runtime_is_the_cpus(tmp_path):

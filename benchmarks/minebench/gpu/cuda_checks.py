@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from minehat.card import ModelCard
 from minehat.cuda import CudaArray, CudaError, CudaLost, Device, Stream, cuda_array_of, load_driver, open_device
-from minehat.cuda.letterbox import CudaLetterbox
+from minehat.cuda.letterbox import DTYPES, CudaLetterbox
+from minehat.cuda.suppression import CudaSuppression
+from minehat.detections import suppress
 from minehat.errors import MineHatError
 from minehat.letterbox import as_input, letterbox
 
@@ -24,6 +26,7 @@ CARD = ModelCard("check", ("helmet", "head"), 416, 416)
 SIZES = ((1, 1), (1, 7), (5, 3), (31, 97), (720, 1280), (1080, 1920), (2160, 3840), (3000, 2))  # frames, h and w
 LEVEL = 1 / 255 + 1e-6
 COPIED = 64 << 20  # bytes of the timed copies
+BOXES, CONF, IOU = 7098, 0.25, 0.5
 
 
 @contextmanager
@@ -146,13 +149,51 @@ def kernel(driver: str) -> dict[str, Any]:
         kernel = CudaLetterbox(device, CARD)
         for height, width in SIZES:
             frames = _noise(2, height, width)
-            for dtype in (np.float32, np.float16):
-                answer = _squares(device, stream, kernel, frames, np.dtype(dtype))
-                worst[f"{width}x{height} {np.dtype(dtype)}"] = _worst(answer, frames)
+            for dtype in DTYPES:
+                answer = _squares(device, stream, kernel, frames, dtype)
+                worst[f"{width}x{height} {dtype}"] = _worst(answer / np.float32(255) if dtype == np.uint8 else answer,
+                                                            frames)
         capability = device.capability
     name, most = max(worst.items(), key=lambda item: item[1])
     expect(most <= LEVEL + 2**-11, f"squares of {name} differ by up to {255 * most:.3f} of 255")
     return {"capability": capability, "differences": worst}
+
+
+def suppression(driver: str, cases: int = 200, times: int = TIMES) -> dict[str, Any]:
+    """The kernels keep what minehat.detections keeps, box for box; as many boxes as the shipped networks give."""
+    random, figures = np.random.default_rng(0), {}
+    with _opened(driver) as (device, stream):
+        boxes, scores = device.memory(BOXES * 4 * 4), device.memory(BOXES * 2 * 4)
+        kernels = CudaSuppression(device, 1, BOXES, 2)
+        here = device.pinned(kernels.answer_bytes(1))
+        for case in range(cases):
+            given = _crowd(random, candidates := int(random.integers(0, 1025)))
+            boxes.copy_in(given[0], stream)
+            scores.copy_in(given[1], stream)
+            kernels.launch(boxes.address, scores.address, 1, CONF, IOU, here, stream)
+            stream.synchronize()
+            kept, wanted = kernels.kept(here, 1), suppress(*given, CONF, IOU)
+            count = int(kept.rows[0])
+            expect(kept.whole and int(kept.counts[0]) == candidates, f"{kept.counts[0]} of {candidates} candidates")
+            expect(count == len(wanted) and bool((kept.boxes[0, :count] == wanted.boxes).all()),
+                   f"case {case}, {candidates} candidates: {count} kept on the GPU, {len(wanted)} on the host")
+        for candidates in (20, 300):
+            given = _crowd(random, candidates)
+            boxes.copy_in(given[0], stream)
+            scores.copy_in(given[1], stream)
+            figures[f"us_of_{candidates}"] = round(1000 * device_ms(device, stream, lambda: kernels.launch(
+                boxes.address, scores.address, 1, CONF, IOU, here, stream), times), 2)
+    return {"cases": cases, **figures}
+
+
+def _crowd(random: np.random.Generator, candidates: int) -> tuple[Array, Array]:
+    """Boxes [BOXES, 4] and scores [BOXES, 2], of which so many reach CONF; scores have few values, so that they tie."""
+    corners = random.uniform(0, 300, (BOXES, 2))
+    boxes = np.concatenate([corners, corners + random.uniform(5, 120, (BOXES, 2))], 1).astype(np.float32)
+    scores = random.uniform(0, 0.9 * CONF, (BOXES, 2))
+    rows = random.permutation(BOXES)[:candidates]
+    scores[rows, random.integers(0, 2, candidates)] = random.integers(30, 100, candidates) / 100
+    return boxes, scores.astype(np.float32)
 
 
 def bandwidth(driver: str, batch: int = 64, times: int = 50) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from minehat.cuda import DRIVERS
 
 from .outcome import Check
 
-ALONE = ("memory", "pinned", "mapped", "streams", "graphs", "kernel", "bandwidth", "lost")  # of cuda_checks
+ALONE = ("memory", "pinned", "mapped", "streams", "graphs", "kernel", "suppression", "bandwidth",
+         "lost")  # of cuda_checks
 LIBRARIES = ("cupy", "torch")
 TARGETS = {"tensorrt": "TensorRT", "rtx": "TensorRT-RTX"}
 INSIDE = {"tensorrt": ("topk", "graph", "plugin"), "rtx": ("topk", "graph")}  # suppression that can be grafted on
@@ -38,6 +39,9 @@ def _model_checks(model: Path) -> list[Check]:
     environment = NO_TF32 if plain else {}
     checks = [Check(f"{title}: {model.name}", "minebench.gpu.models:engine", {"model": name, "target": target},
                     BUILD_SECONDS, environment) for target, title in TARGETS.items()]
+    checks += [Check(f"{title}: {model.name}, frame to boxes", "minebench.gpu.seen:seen",
+                     {"model": name, "target": target}, BUILD_SECONDS, environment)
+               for target, title in TARGETS.items()]
     if plain:
         checks += [Check(f"{title}: {model.name}, {nms} inside", "minebench.gpu.models:suppressed",
                          {"model": name, "target": target, "nms": nms}, BUILD_SECONDS, environment)

@@ -36,9 +36,9 @@ MOST_HELD_MB = 64  # others may use the GPU beside us
 
 def engine(model: str, target: str) -> dict[str, Any]:
     """Build, load, answer batches of 1 to 4 as ONNX Runtime does on the CPU, and time it."""
-    _check_served(target)
+    check_served(target)
     with tempfile.TemporaryDirectory() as folder:
-        built = engine_from_onnx(model, Path(folder) / "check.engine", _options(target))
+        built = engine_from_onnx(model, Path(folder) / "check.engine", options_for(target))
         with open_detector(built.path) as detector:
             figures = _compared(detector.backend, Path(model))
             figures["latency_ms"] = _timed(detector.backend, Path(model))
@@ -50,10 +50,10 @@ def engine(model: str, target: str) -> dict[str, Any]:
 
 def suppressed(model: str, target: str, nms: str) -> dict[str, Any]:
     """With suppression grafted on, the same helmets and heads are found as by the plain file on the CPU."""
-    _check_served(target)
+    check_served(target)
     frames = frames_of(None, 8).frames
     with tempfile.TemporaryDirectory() as folder:
-        built = engine_from_onnx(model, Path(folder) / "check.engine", _options(target, nms))
+        built = engine_from_onnx(model, Path(folder) / "check.engine", options_for(target, nms))
         with open_detector(built.path) as ours, open_detector(model, backend="ort") as theirs:
             seen = [(ours(frame), theirs(frame)) for frame in frames]
             batch, _ = ours.prepare(frames[0])
@@ -61,7 +61,7 @@ def suppressed(model: str, target: str, nms: str) -> dict[str, Any]:
     card = built.card.model
     doubt = TOLERANCES[card.precision][1]
     for row, (found, wanted) in enumerate(seen):
-        expect(_alike(found, wanted, card.conf + doubt), f"frame {row}: {len(found)} found on the GPU, {len(wanted)} "
+        expect(alike(found, wanted, card.conf + doubt), f"frame {row}: {len(found)} found on the GPU, {len(wanted)} "
                                                          "on the CPU, or their boxes lie more than a pixel apart")
     return {"found": sum(len(found) for found, _ in seen), "frames": len(seen), "latency_ms": latency}
 
@@ -93,7 +93,7 @@ class _Session:
         return tuple(self._session.run(self._outputs, {self._input: batch}))
 
 
-def _check_served(target: str) -> None:
+def check_served(target: str) -> None:
     """Raise NotRun where the library is not here or does not serve this GPU."""
     if not any(importlib.util.find_spec(module) for module in MODULES[target]):
         raise NotRun(f"{TITLES[target]} is not installed")
@@ -105,7 +105,7 @@ def _check_served(target: str) -> None:
             raise NotRun(f"{library.title} does not serve GPUs of {gpu.capability}, only {', '.join(served)}")
 
 
-def _options(target: str, nms: str = "none") -> BuildOptions:
+def options_for(target: str, nms: str = "none") -> BuildOptions:
     gpu = first_gpu()
     sm = (int(gpu.capability.replace(".", "")),) if gpu and target == "rtx" else ()
     return BuildOptions(target=target, sm=sm, batch=BATCH, nms=nms, tf32=False, keep=False)
@@ -166,7 +166,7 @@ def _check_refusal(backend: Any, model: Path) -> None:
     raise AssertionError("a batch that the engine was not built for was not refused")
 
 
-def _alike(found: Detections, wanted: Detections, sure: float) -> bool:
+def alike(found: Detections, wanted: Detections, sure: float) -> bool:
     """Whether both hold, within a pixel, each box that scores `sure` in the other; weaker ones may be in one alone."""
     return _holds(found, wanted[wanted.scores >= sure]) and _holds(wanted, found[found.scores >= sure])
 

@@ -92,22 +92,22 @@ class Sight:
         With conf and iou, both asked of the answer later, boxes that suppression would drop may be left out of it.
         """
         engine, pictures = self._engine, len(staged.placements)
-        suppression = self._suppression if conf and iou is not None else None
+        thresholds = (float(conf), float(iou)) if conf and iou is not None else None  # at 0 all boxes are candidates
+        suppression = self._suppression if thresholds else None
         engine.shape(pictures)
         engine.stream.wait(staged.lane.arrived)
 
         def work() -> None:
             self._put_letterbox(staged.lying)
             engine.enqueue()
-            if suppression is None:
+            if suppression is None or thresholds is None:
                 engine.copy_out()
             else:
                 boxes, scores = engine.outputs
-                suppression.launch(boxes.address, scores.address, pictures, conf, iou, self._kept, engine.stream)
+                suppression.launch(boxes.address, scores.address, pictures, *thresholds, self._kept, engine.stream)
 
-        thresholds = (float(conf or 0), float(iou or 0)) if suppression else None
         try:
-            self._noted.run((engine.changes, staged.lying, thresholds), work)
+            self._noted.run((engine.changes, staged.lying, suppression and thresholds), work)
         finally:
             engine.stream.synchronize()  # tells, too, where the GPU is lost
         if suppression is not None:
