@@ -46,7 +46,7 @@ def figure_told(figure: Figure | None, goal: Goal) -> str:
     """The figure, with its interval where it has one."""
     if figure is None:
         return "-"
-    middle, low, high = (f"{value:.3g}" for value in figure)
+    middle, low, high = (f"{value:.4g}" for value in figure)
     return f"{middle}{_unit(goal)}" + (f" ({low} to {high})" if low != high else "")
 
 
