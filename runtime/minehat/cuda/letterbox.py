@@ -46,8 +46,9 @@ class CudaLetterbox:
 
     def put(self, frames: Lying, out: int, dtype: np.dtype[Any], stream: Stream) -> None:
         """The same for frames however they lie; out: the address of their planes, of one of DTYPES."""
-        name, kind = str(dtype), (np.int32(frames.in_pairs),)
-        last = (placed_of(frames.placement), input_of(self._card, dtype))
+        name = str(dtype)
+        kind: tuple[Any, ...] = (np.int32(frames.in_pairs),)
+        last: tuple[Any, ...] = (placed_of(frames.placement), input_of(self._card, dtype))
         if frames.matrix:
             name, kind = f"nv12_{dtype}", (np.uint64(frames.placement.frame_height * frames.row_bytes),)
             last = (*last, colours_of(frames.matrix))
