@@ -1,7 +1,8 @@
-"""Keys that DeepStream documents, by what they are about. Read in November 2026, of DeepStream 9.1.
+"""Keys that DeepStream documents, by what they are about. Read in November 2026.
 
-nvinfer: https://docs.nvidia.com/metropolis/deepstream/dev-guide/text/DS_plugin_gst-nvinfer.html, and the names in
-gstnvinfer_property_parser.h of its API reference. deepstream-app:
+nvinfer, of DeepStream 9.1: https://docs.nvidia.com/metropolis/deepstream/dev-guide/text/DS_plugin_gst-nvinfer.html, and
+the names in gstnvinfer_property_parser.h of its API reference. deepstream-app: those of the sample configurations that
+NVIDIA and others published for DeepStream 5 to 6; what they mean is told in
 https://docs.nvidia.com/metropolis/deepstream/dev-guide/text/DS_ref_app_deepstream.html
 """
 
@@ -27,19 +28,14 @@ CLASS_ATTRS = {
 APP = {
     "application": "enable-perf-measurement perf-measurement-interval-sec gie-kitti-output-dir kitti-track-output-dir",
     "tiled-display": "enable rows columns width height gpu-id nvbuf-memory-type",
-    "source": "enable type uri num-sources intra-decode-enable num-extra-surfaces gpu-id camera-id camera-width "
-              "camera-height camera-fps-n camera-fps-d camera-v4l2-dev-node latency nvbuf-memory-type "
-              "drop-frame-interval cudadec-memtype rtsp-reconnect-interval-sec select-rtp-protocol",
-    "streammux": "gpu-id live-source buffer-pool-size batch-size batched-push-timeout width height enable-padding "
-                 "nvbuf-memory-type attach-sys-ts-as-ntp config-file sync-inputs max-latency drop-pipeline-eos",
-    "primary-gie": "enable gie-unique-id gpu-id model-engine-file nvbuf-memory-type config-file batch-size interval "
-                   "bbox-border-color bbox-bg-color operate-on-gie-id operate-on-class-ids labelfile-path plugin-type "
-                   "input-tensor-meta",
-    "osd": "enable gpu-id border-width border-color text-size text-color text-bg-color font show-clock clock-x-offset "
-           "clock-y-offset clock-text-size clock-color nvbuf-memory-type process-mode display-text display-bbox "
-           "display-mask",
-    "sink": "enable type sync qos source-id gpu-id container codec bitrate iframeinterval output-file "
-            "nvbuf-memory-type rtsp-port udp-port link-to-demux enc-type profile",
+    "source": "enable type uri num-sources gpu-id camera-width camera-height camera-fps-n camera-fps-d "
+              "camera-v4l2-dev-node drop-frame-interval cudadec-memtype",
+    "streammux": "gpu-id live-source batch-size batched-push-timeout width height enable-padding nvbuf-memory-type",
+    "primary-gie": "enable gpu-id gie-unique-id nvbuf-memory-type config-file",
+    "osd": "enable gpu-id border-width text-size text-color text-bg-color font show-clock clock-x-offset "
+           "clock-y-offset clock-text-size clock-color nvbuf-memory-type",
+    "sink": "enable type sync source-id gpu-id nvbuf-memory-type container codec enc-type bitrate iframeinterval "
+            "profile output-file rtsp-port udp-port",
 }
 
 

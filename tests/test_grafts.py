@@ -117,7 +117,8 @@ def best_of(boxes, scores, candidates):
     return np.sort(np.argsort(-ranks, kind="stable")[:candidates])
 
 
-@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("seed", [*range(30), *(pytest.param(seed, marks=pytest.mark.soak)
+                                                for seed in range(30, 260))])
 def test_the_graph_keeps_what_sequential_greedy_keeps(seed):
     """160 pictures a seed. What has converged is right as it stands, the rest once the host has finished it."""
     random = np.random.default_rng(seed)
