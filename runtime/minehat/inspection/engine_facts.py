@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..engine.card import EngineCard, engine_card_from_json, read_engine_card
-from ..engine.check import check_engine
+from ..engine.check import check_engine, check_whole
 from ..engine.layer_facts import Memory, ends, memory
 from ..engine.layers import Layer
 from ..engine.tensors import Tensor
 from ..errors import MineHatError
-from ..files import sha256_of
 from .inspector import Inspected, inspected
 
 
@@ -62,10 +61,11 @@ def _card_alone(path: Path) -> EngineCard:
 def _fault(engine: Path, card: EngineCard) -> str:
     if not engine.is_file():
         return f"{engine.name} is not beside its card"
-    size = engine.stat().st_size
-    if size != card.engine_bytes:
-        return f"it holds {size} bytes, its card says {card.engine_bytes}: cut short, or another engine"
-    return "" if sha256_of(engine) == card.engine_sha256 else "SHA-256 differs: it is not the one of this card"
+    try:
+        check_whole(engine, card)
+    except MineHatError as exc:
+        return str(exc).removeprefix(f"{engine} ")
+    return ""
 
 
 def _asked(engine: Path) -> tuple[Inspected | None, str]:
