@@ -31,7 +31,7 @@ setup: $(STAMP)
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PY) -m pip install --quiet --disable-pip-version-check --upgrade pip
-	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[train,cpu,rtx,bench,dev]'
+	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[train,cpu,watch,rtx,bench,dev]'
 	touch $@
 
 # On a Jetson TensorRT is the system's; pycuda compiles, and where it cannot its rows are "not run".

@@ -1,6 +1,1 @@
-"""The watch: looks at one source through a detector, judges what it sees, and sounds bare heads."""
-
-from .events import Event, Voice
-from .judge import History, Rules, judge, settled
-
-__all__ = ["Event", "History", "Rules", "Voice", "judge", "settled"]
+"""The watch: cameras in, events out, for months. `watch.py` is the whole of it on one screen."""

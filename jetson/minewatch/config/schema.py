@@ -1,0 +1,234 @@
+"""What a configuration may say: every key, its unit, its limits and what it is when left out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+VERSION = 1
+NAME = r"""^[^\x00-\x1f\x7f/\\#+"'<>.][^\x00-\x1f\x7f/\\#+"'<>]*$"""  # fit for a topic, a folder and a page
+Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NAME)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0, le=86400)]
+Point = tuple[Share, Share]
+Role = Literal["viewer", "operator", "admin"]
+
+
+class Part(BaseModel):
+    """No key is accepted that nobody reads."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Secret(Part):
+    """A password, from one of three places. A plain string in its place is the password itself."""
+
+    value: SecretStr | None = None
+    file: Path | None = None  # its first line; as systemd's LoadCredential lays it
+    env: str | None = None  # the name of an environment variable
+
+
+class ModelPart(Part):
+    """Which network looks."""
+
+    file: Path
+    card: Path | None = None
+    backend: Literal["auto", "ort", "openvino", "ort-cuda", "ort-tensorrt", "tensorrt"] = "auto"
+    conf: Share | None = None  # lowest score that counts; the card's
+    iou: Share | None = None
+    fallback: Path | None = None  # an .onnx that runs anywhere, for when `file` cannot be run; told as degraded
+
+
+class DetectorPart(Part):
+    """How its process is fed and watched."""
+
+    batch: int = Field(8, ge=1, le=64)  # most frames looked at together
+    hang_seconds: float = Field(2.0, ge=0.5, le=60)  # without an answer, after which it is replaced
+    load_seconds: float = Field(120.0, ge=1, le=3600)
+    oldest_seconds: float = Field(2.0, ge=0.2, le=60)  # a frame older than this is never looked at
+    threads: int | None = Field(None, ge=1, le=64)  # of a CPU backend; its own choice
+
+
+class RulesPart(Part):
+    """When a bare head is an event. Cameras may change single ones."""
+
+    seconds: Seconds = 1.0  # from the first to the last sight
+    frames: int = Field(5, ge=1, le=1000)  # that show it
+    share: Share = 0.6  # of the sights of a person that must be bare
+    gap: Seconds = 1.5  # unseen, and still the same person
+    quiet: Seconds = 5.0  # unseen, or with a helmet, after which the incident ends
+    cooldown: Seconds = 60.0  # between two notices of one camera and zone
+    flood: int = Field(10, ge=1, le=1000)  # incidents within one cool-down, after which one summary tells of all
+    still_helmet: Seconds = 300.0  # a helmet that lies still so long is nobody's
+    smallest: Share = 0.0  # height of a head, of the frame's, below which it is not judged
+
+
+class RulesChange(Part):
+    """The same, each left as it is where absent."""
+
+    seconds: Seconds | None = None
+    frames: int | None = Field(None, ge=1, le=1000)
+    share: Share | None = None
+    gap: Seconds | None = None
+    quiet: Seconds | None = None
+    cooldown: Seconds | None = None
+    flood: int | None = Field(None, ge=1, le=1000)
+    still_helmet: Seconds | None = None
+    smallest: Share | None = None
+
+
+class ZonePart(Part):
+    """A polygon of the picture and what holds in it. A head is where the middle of its box's lower edge is."""
+
+    name: Name
+    points: tuple[Point, ...] = Field(min_length=3, max_length=64)  # x, y as shares of the frame's sides
+    rule: Literal["helmet", "ignore", "no_entry"] = "helmet"
+    count: bool = True  # count the people who enter
+    rules: RulesChange = RulesChange()
+
+
+class HealthPart(Part):
+    """When a picture cannot be judged."""
+
+    dark: bool = True
+    glare: bool = True
+    blurred: bool = True
+    covered: bool = True
+    frozen: bool = True
+    moved: bool = True
+    seconds: float = Field(10.0, ge=1, le=3600)  # that it must last, frozen excepted
+    frozen_seconds: float = Field(60.0, ge=5, le=86400)
+
+
+class CameraPart(Part):
+    """One camera. Without zones the whole picture is watched; with some, those that say `helmet` or `no_entry`."""
+
+    name: Name
+    url: str  # rtsp://, rtsps://, /dev/v4l/by-id/..., a video, a folder of pictures
+    user: str | None = None
+    password: Secret | None = None
+    enabled: bool = True
+    transport: Literal["tcp", "udp"] = "tcp"
+    decoder: Literal["auto", "pyav", "gstreamer"] = "auto"  # auto: GStreamer where Jetson's decoder is
+    most_fps: float | None = Field(None, gt=0, le=240)  # looked at
+    widest: int = Field(1920, ge=64, le=8192)  # larger pictures are scaled down to this width as they are decoded
+    stall_seconds: float = Field(2.0, ge=0.5, le=60)
+    repeat: bool = False  # a video or folder begins anew when it ends; a folder else waits for new pictures
+    zones: tuple[ZonePart, ...] = ()
+    rules: RulesChange = RulesChange()
+    health: HealthPart = HealthPart()
+
+
+class ClipsPart(Part):
+    """The stream's own packets around an event, not encoded again."""
+
+    enabled: bool = True
+    before: float = Field(5.0, ge=0, le=60)
+    after: float = Field(10.0, ge=1, le=120)
+
+
+class KeepPart(Part):
+    """What is kept how long."""
+
+    media_gb: float = Field(20.0, gt=0, le=100000)  # snapshots and clips; the oldest go first
+    disk_share: Share = 0.9  # of the disk that may be full before media go early
+    event_days: int = Field(400, ge=1, le=36500)
+
+
+class MqttPart(Part):
+    """A broker."""
+
+    host: str
+    port: int = Field(1883, ge=1, le=65535)
+    user: str | None = None
+    password: Secret | None = None
+    tls: bool = False
+    ca: Path | None = None
+    topic: Name | str = "minewatch"
+    client_id: str | None = None
+    home_assistant: str | None = None  # discovery prefix, `homeassistant` as a rule; none: no discovery
+    onvif: bool = False  # events as ONVIF-style JSON too
+
+
+class WebhookPart(Part):
+    """An address that gets each event by POST, signed."""
+
+    name: Name
+    url: str  # http:// or https://
+    secret: Secret | None = None  # signs the body: X-Minewatch-Signature
+    ca: Path | None = None
+    loud_only: bool = False
+
+
+class SirenPart(Part):
+    """What sounds on a notice: a command, or a line of a GPIO chip."""
+
+    command: tuple[str, ...] | None = None  # program and arguments, no shell; the event's JSON on its stdin
+    gpio_chip: str | None = None  # /dev/gpiochip0
+    gpio_line: int | None = Field(None, ge=0, le=1023)
+    active_low: bool = False
+    seconds: float = Field(10.0, gt=0, le=600)
+    kinds: tuple[str, ...] = ("bare_head", "intruder", "camera_fault", "detector_fault")
+
+
+class SinksPart(Part):
+    """Who is told."""
+
+    mqtt: MqttPart | None = None
+    webhooks: tuple[WebhookPart, ...] = ()
+    siren: SirenPart | None = None
+
+
+class UserPart(Part):
+    """Somebody who may log in."""
+
+    name: Name
+    role: Role = "operator"
+    password_hash: str  # of `minewatch hash-password`
+
+
+class WebPart(Part):
+    """The page. On loopback only; for others put the shipped nginx before it, and name users."""
+
+    enabled: bool = True
+    listen: str = "127.0.0.1:8787"  # or unix:/run/minewatch/page.sock
+    hosts: tuple[str, ...] = ()  # names by which a proxy is called, besides localhost
+    users: tuple[UserPart, ...] = ()
+    language: Literal["auto", "en", "zh"] = "auto"
+
+
+class LogPart(Part):
+    """JSON lines on stderr, and in a file of bounded size where one is named."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file: Path | None = None
+    megabytes: int = Field(50, ge=1, le=10000)
+
+
+class Config(Part):
+    """All of it. Paths that are not absolute lie beside the file."""
+
+    version: Literal[1]
+    site: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "mine"
+    state: Path  # folder of events, snapshots and clips
+    model: ModelPart
+    detector: DetectorPart = DetectorPart()
+    rules: RulesPart = RulesPart()
+    cameras: tuple[CameraPart, ...] = Field(min_length=1, max_length=64)
+    clips: ClipsPart = ClipsPart()
+    keep: KeepPart = KeepPart()
+    sinks: SinksPart = SinksPart()
+    web: WebPart = WebPart()
+    log: LogPart = LogPart()
+
+    def camera(self, name: str) -> CameraPart | None:
+        """The camera of this name."""
+        return next((one for one in self.cameras if one.name == name), None)
+
+
+def plain(part: Part) -> dict[str, Any]:
+    """A part as JSON has it, secrets as ***."""
+    told: dict[str, Any] = part.model_dump(mode="json")
+    return told

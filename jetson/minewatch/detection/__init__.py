@@ -1,0 +1,1 @@
+"""The detector in a process of its own: fed fairly, watched, replaced."""

@@ -1,0 +1,1 @@
+"""Events: typed, on disk before anybody hears of them."""

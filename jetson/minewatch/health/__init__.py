@@ -1,0 +1,1 @@
+"""Picture health: a blind camera must never look safe."""

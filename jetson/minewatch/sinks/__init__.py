@@ -1,0 +1,1 @@
+"""Sinks: who is told of events, each from a place in the store of its own."""

@@ -1,0 +1,1 @@
+"""The page: a process of its own that reads the store and hears from the watch."""
