@@ -95,6 +95,7 @@ class Status:
     started: float  # wall clock
     watching: bool
     text: str  # one line: why not, or that all is watched
+    troubles: tuple[str, ...]  # what is not well although all is watched; only without any is all well
     cameras: tuple[CameraStatus, ...]
     detector: DetectorStatus
     storage: StorageStatus
