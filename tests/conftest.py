@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data"
+FIGURES = ROOT / "out" / "soak" / "figures.jsonl"
 NO_REAL_DATA = "the real pictures (../shared/data) are not here"
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -41,6 +45,21 @@ def real_data() -> Path:
     if not REAL_DATA.is_dir():
         pytest.skip(NO_REAL_DATA)
     return REAL_DATA
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """Note what a soak test measured of a fault case, for docs/faults.md: figure("A5", "live again after 0.9 s")."""
+    test = f"{request.module.__name__}.{request.node.name}"
+
+    def note(case: str, measured: str) -> None:
+        told = {"case": case, "measured": measured, "test": test, "date": date.today().isoformat(),
+                "machine": f"{os.cpu_count()} cores, {platform.machine()}"}
+        FIGURES.parent.mkdir(parents=True, exist_ok=True)
+        with open(FIGURES, "a", encoding="utf-8") as file:
+            file.write(json.dumps(told, ensure_ascii=False) + "\n")
+
+    return note
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
