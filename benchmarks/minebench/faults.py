@@ -1,4 +1,4 @@
-"""The catalogue of faults that the watch must stand, and its table: what is expected, which tests ask, what was seen."""
+"""The faults that the watch must stand, and their table: what is expected, which tests ask, what was seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
 
 
 @dataclass(frozen=True)
