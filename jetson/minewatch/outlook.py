@@ -6,33 +6,34 @@ from collections.abc import Sequence
 
 from .status import CameraStatus, DetectorStatus, SinkStatus, StorageStatus
 
-OLD = 5000.0  # milliseconds; a result older than this is no watching
+OLD = 5.0  # seconds; who was not looked at for so long is not watched
 
 
 def unwatched(cameras: Sequence[CameraStatus], detector: DetectorStatus) -> list[str]:
     """Why nobody looks, one phrase for each reason; nothing where every camera that is on is looked through."""
-    reasons = []
-    if detector.standing != "ready" and not (detector.standing == "degraded" and detector.fallback):
-        reasons.append(f"the detector is {detector.standing}: {detector.text or 'no answer yet'}")
     on = [camera for camera in cameras if camera.standing != "off"]
-    if not on:
-        reasons.append("no camera is on")
-    for camera in on:
-        if camera.standing != "live":
-            reasons.append(f"{camera.name} is {camera.standing}: {camera.text or camera.cause or 'no picture yet'}")
-        elif camera.faults:
-            reasons.append(f"{camera.name} cannot be judged: {', '.join(camera.faults)}")
-        elif camera.age_ms is None or camera.age_ms > OLD:
-            reasons.append(f"{camera.name} has not been looked at")
-    return reasons
+    reasons = [reason for camera in on if (reason := _blind(camera))]
+    unseen = [camera.name for camera in on if camera.last_looked is None or camera.last_looked > OLD]
+    if unseen and not reasons:
+        reasons.append(f"{', '.join(unseen)}: not looked at")
+    if unseen and detector.standing != "ready":
+        reasons.insert(0, f"the detector is {detector.standing}{': ' * bool(detector.text)}{detector.text}")
+    return reasons or ([] if on else ["no camera is on"])
+
+
+def _blind(camera: CameraStatus) -> str:
+    if camera.standing != "live":
+        return f"{camera.name} is {camera.standing}: {camera.text or camera.cause or 'no picture yet'}"
+    return f"{camera.name} cannot be judged: {', '.join(camera.faults)}" if camera.faults else ""
 
 
 def troubles(detector: DetectorStatus, storage: StorageStatus, sinks: Sequence[SinkStatus], config_fault: str,
              clock_suspect: bool) -> list[str]:
     """What else is not as it should be, while all cameras are looked through."""
     found = []
-    if detector.fallback:
-        found.append(f"the second-choice model runs: {detector.text}")
+    if detector.standing == "degraded":
+        found.append(f"{'the second-choice model runs' if detector.fallback else 'the detector fails often'}: "
+                     f"{detector.text}")
     if storage.standing != "well":
         found.append(f"events or pictures cannot be kept: {storage.text or storage.standing}")
     found += [f"{sink.name} is not reached, {sink.behind} events behind" for sink in sinks

@@ -35,6 +35,7 @@ class CameraStatus:
     looked: float = 0.0  # frames a second that are looked at
     age_ms: float | None = None  # of the newest result, from decoded to judged
     last_frame: float | None = None  # seconds since the newest frame
+    last_looked: float | None = None  # seconds since the newest frame that was judged
     opened: int = 0  # connections so far
     quarantined: int = 0
     dropped: int = 0  # frames that gave way to newer ones
