@@ -1,0 +1,241 @@
+"""python -m minebench.lab.faultcam CLIP... [--mounts 12] [--user U --password P [--digest]] [--port 8554]
+
+An RTSP server that plays H.264 or H.265 clips in endless loops, in real time, and goes wrong when told to.
+Without a clip it plays moving blocks. On standard input, one line at a time:
+
+    cam0 stall on        one camera's fault, and `off` again; `all` for every camera. Faults: stall, still, garbage,
+                         zero, silent, missing, locked (on or off), jump SECONDS, clock SECONDS, clip NUMBER,
+                         redirect URL, streams NUMBER, giant PIXELS, ticks NUMBER
+    cam0 well            no fault any more
+    cut                  end all connections (`cut cam0`: of one camera)
+    refuse on            no new connections
+    freeze / thaw        the whole server stands still, as a stopped process does
+    quit                 as the end of standard input does
+
+It listens on this machine only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from minehat.errors import MineHatError
+
+from .clips import Clip, read_clip
+from .conversation import Conversation
+from .faults import Faults, change_of
+from .mount import Mount
+from .rtsp import Guard
+
+HOST = "127.0.0.1"
+
+
+class FaultCam:
+    """The server in a thread of its own. A context manager; its methods may be called from any thread."""
+
+    def __init__(self, clips: Sequence[Path | Clip], mounts: int | None = None, user: str = "", password: str = "",
+                 digest: bool = False, port: int = 0) -> None:
+        """mounts: how many cameras, cam0 ..., as many as clips when None; they take the clips in turn.
+
+        Raises MineHatError where a clip cannot be played or the port is taken.
+        """
+        read = [one if isinstance(one, Clip) else read_clip(one) for one in clips]
+        count = len(read) if mounts is None else mounts
+        self.mounts = {f"cam{number}": Mount(f"cam{number}", read, number % len(read)) for number in range(count)}
+        self.guard, self.port = Guard(user, password, digest), port
+        self.requests: Counter[tuple[str, str]] = Counter()  # (method, camera) -> how many came so far
+        self.arrivals: list[float] = []  # time.monotonic() of each connection
+        self._talks: set[Conversation] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._thawed = threading.Event()
+        self._thawed.set()
+        self._server: asyncio.Server | None = None
+        self._ready: Future[None] = Future()
+
+    def __enter__(self) -> FaultCam:
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="faultcam", daemon=True)
+        self._thread.start()
+        try:
+            self._ready.result()
+        except OSError as exc:
+            self._thread.join()
+            raise MineHatError(f"port {self.port} cannot be had: {exc.strerror}. Name another one.") from exc
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None = None, value: BaseException | None = None,
+                 trace: TracebackType | None = None) -> None:
+        self._thawed.set()
+        self._loop.call_soon_threadsafe(self._ended.set)
+        self._thread.join()
+
+    def url(self, number: int = 0, login: bool = False) -> str:
+        """A camera's address; with user and password in it where wanted."""
+        who = f"{self.guard.user}:{self.guard.password}@" if login else ""
+        return f"rtsp://{who}{HOST}:{self.port}/cam{number}"
+
+    def fault(self, number: int | None = None, /, **changes: Any) -> None:
+        """Change what is wrong with a camera, or with all: the fields of `Faults`."""
+        for mount in self._named(number):
+            mount.faults = replace(mount.faults, **changes)
+
+    def well(self, number: int | None = None) -> None:
+        """Nothing is wrong any more with a camera, or with all."""
+        for mount in self._named(number):
+            mount.faults = Faults()
+
+    def cut(self, number: int | None = None) -> None:
+        """End the connections to a camera, or all of them."""
+        named = self._named(number)
+
+        def cut() -> None:
+            for talk in list(self._talks):
+                if number is None or talk.mount in named:
+                    talk.cut()
+
+        self._in_loop(cut)
+
+    def refuse(self, refused: bool = True) -> None:
+        """Listen no more, or again at the same port. Connections that stand are left."""
+        asyncio.run_coroutine_threadsafe(self._listen(not refused), self._loop).result(5)
+
+    def freeze(self) -> None:
+        """Stand still altogether: connections are taken by the system alone, and nothing is read or sent."""
+        self._thawed.clear()
+        self._loop.call_soon_threadsafe(self._thawed.wait)
+
+    def thaw(self) -> None:
+        """Go on."""
+        self._thawed.set()
+
+    @property
+    def viewers(self) -> int:
+        """Connections that are being played to now."""
+        return sum(mount.viewers for mount in self.mounts.values())
+
+    def _named(self, number: int | None) -> list[Mount]:
+        return list(self.mounts.values()) if number is None else [self.mounts[f"cam{number}"]]
+
+    def _in_loop(self, do: Any) -> None:
+        async def run() -> None:
+            do()
+
+        asyncio.run_coroutine_threadsafe(run(), self._loop).result(5)
+
+    async def _run(self) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        try:
+            await self._listen(True)
+        except OSError as exc:
+            return self._ready.set_exception(exc)
+        self._ready.set_result(None)
+        await self._ended.wait()
+        await self._listen(False)
+        for talk in self._talks:
+            talk.cut()
+        await asyncio.gather(*self._tasks)
+
+    async def _listen(self, listening: bool) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        if listening:
+            self._server = await asyncio.start_server(self._meet, HOST, self.port, reuse_address=True, backlog=512)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.arrivals.append(time.monotonic())
+        talk = Conversation(reader, writer, self.mounts, self.guard, self._note)
+        task = self._loop.create_task(talk.hold())
+        self._talks.add(talk)
+        self._tasks.add(task)
+        task.add_done_callback(lambda _: self._talks.discard(talk))
+        task.add_done_callback(self._tasks.discard)
+
+    def _note(self, method: str, mount: str) -> None:
+        self.requests[method, mount] += 1
+
+
+def obey(cam: FaultCam, line: str) -> None:
+    """One line of the module's docstring. Raises MineHatError where it is not understood."""
+    words = line.split()
+    whole = {"cut": cam.cut, "freeze": cam.freeze, "thaw": cam.thaw}
+    if len(words) == 1 and words[0] in whole:
+        whole[words[0]]()
+    elif len(words) == 2 and words[0] == "refuse":
+        cam.refuse(words[1] == "on")
+    elif len(words) == 2 and words[0] == "cut":
+        cam.cut(_number(cam, words[1]))
+    elif len(words) == 2 and words[1] == "well":
+        cam.well(_number(cam, words[0]))
+    elif len(words) == 3:
+        cam.fault(_number(cam, words[0]), **change_of(words[1], words[2]))
+    else:
+        raise MineHatError(f"{line!r} is not understood. Say for instance: cam0 stall on")
+
+
+def _number(cam: FaultCam, name: str) -> int | None:
+    if name != "all" and name not in cam.mounts:
+        raise MineHatError(f"{name} is no camera; there are {', '.join(cam.mounts)}, and all.")
+    return None if name == "all" else int(name.removeprefix("cam"))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", nargs="*", type=Path, metavar="CLIP", help="an H.264 or H.265 video")
+    parser.add_argument("--mounts", type=int, help="cameras; as many as clips")
+    parser.add_argument("--user", default="", help="who may look; everybody")
+    parser.add_argument("--password", default="")
+    parser.add_argument("--digest", action="store_true", help="ask for the password by digest, not basic")
+    parser.add_argument("--port", type=int, default=8554, help="8554; 0: any free one")
+    given = parser.parse_args(arguments)
+    try:
+        with contextlib.ExitStack() as stack:
+            clips = given.clips or [stack.enter_context(_made_up())]
+            cam = stack.enter_context(FaultCam(clips, given.mounts, given.user, given.password, given.digest,
+                                               given.port))
+            print(*(cam.url(number) for number in range(len(cam.mounts))), sep="\n", flush=True)
+            _listen_to(cam)
+    except MineHatError as exc:
+        print(exc, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+@contextlib.contextmanager
+def _made_up() -> Any:
+    import tempfile
+
+    from .clips import blocks
+    with tempfile.TemporaryDirectory() as folder:
+        yield blocks(Path(folder) / "blocks.mp4", 4)
+
+
+def _listen_to(cam: FaultCam) -> None:
+    """Obey standard input until it says `quit` or ends."""
+    for line in sys.stdin:
+        if line.strip() == "quit":
+            return
+        try:
+            if line.strip():
+                obey(cam, line)
+        except MineHatError as exc:
+            print(exc, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""What can be wrong with a camera."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from minehat.errors import MineHatError
+
+
+@dataclass(frozen=True)
+class Faults:
+    """One camera's, all off at first."""
+
+    stall: bool = False  # no packets come; requests are answered
+    still: bool = False  # the same key frame again and again
+    garbage: bool = False  # slices are random bytes
+    jump: float = 0.0  # seconds that time stamps are off
+    zero: bool = False  # all time stamps are the same
+    clock: float = 0.0  # seconds that the camera's own clock is off
+    clip: int = -1  # which clip plays instead of its own
+    silent: bool = False  # no request is ever answered
+    missing: bool = False  # 404
+    locked: bool = False  # 401, whatever the password
+    redirect: str = ""  # 302 to this address
+    streams: int = 1  # that the description promises
+    giant: int = 0  # side of the picture that the description and the stream claim, pixels
+    ticks: int = 12_345  # that time stamps begin with; near 2**32 they soon wrap
+
+
+def change_of(name: str, value: str) -> dict[str, Any]:
+    """A change as typed: `stall on`, `jump 3600`. Raises MineHatError where there is no such fault or value."""
+    kinds = {field.name: type(field.default) for field in fields(Faults)}
+    if name not in kinds:
+        raise MineHatError(f"{name} is not a fault; there are {', '.join(kinds)}.")
+    if kinds[name] is bool:
+        if value not in ("on", "off"):
+            raise MineHatError(f"{name} {value}: say `{name} on` or `{name} off`.")
+        return {name: value == "on"}
+    try:
+        return {name: kinds[name](value)}
+    except ValueError:
+        raise MineHatError(f"{name} {value}: a number is wanted.") from None
