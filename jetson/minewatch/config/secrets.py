@@ -1,0 +1,65 @@
+"""Where the configuration's secrets are, and what they say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from minehat.errors import MineHatError
+from minehat.inputs import is_url
+
+from .schema import Config, Secret
+
+LONGEST = 4096  # bytes of a secret's file that are read
+Loc = tuple[str | int, ...]
+
+
+def revealed(secret: Secret | None) -> str | None:
+    """What the secret says, now; None for none. Raises MineHatError where its file or variable does not say."""
+    if secret is None:
+        return None
+    if secret.value is not None:
+        return secret.value.get_secret_value()
+    if secret.env is not None:
+        return _of_variable(secret.env)
+    return _of_file(str(secret.file))
+
+
+def secrets_of(config: Config) -> Iterator[tuple[Loc, Secret]]:
+    """Every secret and where it stands."""
+    for row, camera in enumerate(config.cameras):
+        if camera.password:
+            yield ("cameras", row, "password"), camera.password
+    if config.sinks.mqtt and config.sinks.mqtt.password:
+        yield ("sinks", "mqtt", "password"), config.sinks.mqtt.password
+    for row, hook in enumerate(config.sinks.webhooks):
+        if hook.secret:
+            yield ("sinks", "webhooks", row, "secret"), hook.secret
+
+
+def urls_of(config: Config) -> Iterator[tuple[Loc, str]]:
+    """Every URL, for what may be hidden in it, and where it stands."""
+    for row, camera in enumerate(config.cameras):
+        if is_url(camera.url):
+            yield ("cameras", row, "url"), camera.url
+    for row, hook in enumerate(config.sinks.webhooks):
+        yield ("sinks", "webhooks", row, "url"), hook.url
+
+
+def _of_variable(name: str) -> str:
+    if text := os.environ.get(name):
+        return text
+    raise MineHatError(f"the environment has no variable {name}. Set it where minewatch is started, or name a `file`.")
+
+
+def _of_file(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            raw = file.readline(LONGEST)
+        text = raw.decode().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
+        raise MineHatError(f"{path} cannot be read: {why}. Put the password alone into its first line.") from exc
+    if not text:
+        raise MineHatError(f"{path} is empty. Put the password alone into its first line.")
+    return text
