@@ -13,7 +13,7 @@ Cause = Literal["refused", "not_found", "auth", "no_route", "timeout", "stalled"
 class Opened:
     """The camera answers. Its frames come into a shared memory of this name."""
 
-    memory: str  # of multiprocessing.shared_memory; made anew, with another Opened, when the size changes
+    memory: str  # as slots.attached knows it; made anew, with another Opened, when the size changes
     slots: int  # frames that it holds, one after another, each height * width * 3 bytes, BGR
     height: int
     width: int
@@ -31,10 +31,26 @@ class Arrived:
     seconds: float | None  # the stream's own time stamp
     camera_time: float | None = None  # wall clock of the camera, seconds since 1970, where it tells one
     thumb: bytes | None = None  # THUMB_HEIGHT x THUMB_WIDTH grey bytes, about twice a second; for picture health
-    print: int = 0  # of the frame's bytes (CRC-32 of all of it), to tell a frozen picture
+    print: int = 0  # beside each thumb: CRC-32 of all of the frame's bytes, to tell a frozen picture
     quarantined: int = 0  # frames held back since the last `Arrived` because they were damaged
     dropped: int = 0  # whole frames that no slot was free for
     name: str = ""  # of the file in a folder
+
+
+@dataclass(frozen=True)
+class Beat:
+    """The connection lives, though half a second brought no `Arrived`."""
+
+    idle: bool = False  # nothing is due: a folder waits for new pictures
+    quarantined: int = 0  # as in Arrived, since the last of either
+    dropped: int = 0
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """One picture of many could not be read; the rest goes on."""
+
+    text: str  # one line: which, and why
 
 
 @dataclass(frozen=True)
@@ -76,5 +92,5 @@ class Leave:
 
 
 THUMB_HEIGHT, THUMB_WIDTH = 90, 160
-FromReader = Opened | Arrived | Lost | ClipDone
+FromReader = Opened | Arrived | Beat | Skipped | Lost | ClipDone
 ToReader = Free | Clip | Leave
