@@ -58,6 +58,7 @@ class DetectorStatus:
     batch_ms: float | None = None  # of the last batch
     replaced: int = 0  # processes that had to be replaced so far
     trial: str = ""  # of a new model, while it runs
+    looking: bool = False  # a process is there that answers, however it stands
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class SinkStatus:
     behind: int = 0  # events that it has not confirmed
     text: str = ""
     next_try: float | None = None  # seconds
+    skipped: int = 0  # events that it refused so often that they were passed over, in this run
 
 
 @dataclass(frozen=True)

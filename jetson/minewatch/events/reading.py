@@ -97,6 +97,10 @@ class Reader:
         row = self._rows("SELECT seq FROM cursors WHERE sink = ?", sink)
         return int(row[0][0]) if row else 0
 
+    def knows(self, sink: str) -> bool:
+        """Whether a sink has ever confirmed anything: one that stands at 0 is not a new one."""
+        return bool(self._rows("SELECT 1 FROM cursors WHERE sink = ?", sink))
+
     def behind(self, seq: int, sought: Sought = EVERY) -> int:
         """How many events follow number `seq`."""
         where, values = condition(sought)
