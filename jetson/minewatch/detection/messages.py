@@ -19,6 +19,14 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Load:
+    """To the detector, the first word: open this model."""
+
+    model: Model
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
 class Place:
     """Where a frame lies: in shared memory, uint8 [height, width, 3] BGR from `offset` on."""
 
@@ -49,11 +57,21 @@ class Ready:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found, one Detections for each place of `Look`, boxes in pixels of the frame."""
+    """What was found, one Detections for each place of `Look`, boxes in pixels of the frame.
+
+    None where a frame could not be read: nobody has looked at that one.
+    """
 
     number: int
-    found: tuple[Detections, ...]
+    found: tuple[Detections | None, ...]
     ms: float
+
+
+@dataclass(frozen=True)
+class Said:
+    """A line that a library said on stderr."""
+
+    text: str
 
 
 @dataclass(frozen=True)
@@ -65,5 +83,5 @@ class Gone:
     final: bool = False  # trying again cannot help: the file is wrong
 
 
-FromDetector = Ready | Found | Gone
-ToDetector = Look
+FromDetector = Ready | Found | Said | Gone
+ToDetector = Load | Look

@@ -1,0 +1,56 @@
+"""Whose newest frame goes into the next batch. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+NEVER = float("-inf")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A camera's newest frame, that nobody has looked at."""
+
+    arrived: float  # monotonic seconds
+    most_fps: float | None = None  # of this camera, looked at
+
+
+@dataclass(frozen=True)
+class Turns:
+    """What each camera has had so far."""
+
+    looked: Mapping[str, float] = field(default_factory=dict)  # when it was chosen last
+    due: Mapping[str, float] = field(default_factory=dict)  # before which it is not chosen again
+
+    def without(self, gone: str) -> Turns:
+        """The same, less a camera that is no more."""
+        return Turns({name: at for name, at in self.looked.items() if name != gone},
+                     {name: at for name, at in self.due.items() if name != gone})
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What to do with frames that wait; the others wait on."""
+
+    chosen: tuple[str, ...]  # those of these cameras go into the batch
+    stale: tuple[str, ...]  # those of these are too old to be looked at
+    turns: Turns
+
+
+def chosen(waiting: Mapping[str, Waiting], turns: Turns, most: int, oldest_seconds: float, now: float) -> Choice:
+    """At most `most` cameras, each with one frame: those that were looked at longest ago go first.
+
+    How many frames a camera sends, and how large they are, counts for nothing: it has one turn as all others have.
+    """
+    stale = tuple(name for name, frame in waiting.items() if now - frame.arrived > oldest_seconds)
+    ready = [name for name in waiting if name not in stale and now >= turns.due.get(name, NEVER)]
+    first = sorted(ready, key=lambda name: (turns.looked.get(name, NEVER), waiting[name].arrived))[:most]
+    due = {name: _next_due(turns.due.get(name, NEVER), fps, now)
+           for name in first if (fps := waiting[name].most_fps)}
+    return Choice(tuple(first), stale, Turns({**turns.looked, **dict.fromkeys(first, now)}, {**turns.due, **due}))
+
+
+def _next_due(due: float, fps: float, now: float) -> float:
+    """One step of the camera's own pace on; a turn that was missed is not made up for."""
+    return max(due, now - 1 / fps) + 1 / fps
