@@ -21,68 +21,48 @@ import argparse
 import asyncio
 import contextlib
 import sys
-import threading
-import time
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import Future
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 from minehat.errors import MineHatError
 
-from .clips import Clip, read_clip
+from .clips import Clip, blocks, read_clip
 from .conversation import Conversation
-from .faults import Faults, change_of
+from .faults import Faults
 from .mount import Mount
+from .obeyed import change_of, obey_lines
 from .rtsp import Guard
+from .server import HOST, Server
 
-HOST = "127.0.0.1"
 
-
-class FaultCam:
-    """The server in a thread of its own. A context manager; its methods may be called from any thread."""
+class FaultCam(Server):
+    """The cameras. A context manager; its methods may be called from any thread."""
 
     def __init__(self, clips: Sequence[Path | Clip], mounts: int | None = None, user: str = "", password: str = "",
                  digest: bool = False, port: int = 0) -> None:
         """mounts: how many cameras, cam0 ..., as many as clips when None; they take the clips in turn.
 
-        Raises MineHatError where a clip cannot be played or the port is taken.
+        Raises MineHatError where a clip cannot be played.
         """
+        super().__init__(port)
         read = [one if isinstance(one, Clip) else read_clip(one) for one in clips]
         count = len(read) if mounts is None else mounts
         self.mounts = {f"cam{number}": Mount(f"cam{number}", read, number % len(read)) for number in range(count)}
-        self.guard, self.port = Guard(user, password, digest), port
+        self.guard = Guard(user, password, digest)
         self.requests: Counter[tuple[str, str]] = Counter()  # (method, camera) -> how many came so far
-        self.arrivals: list[float] = []  # time.monotonic() of each connection
-        self._talks: set[Conversation] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._thawed = threading.Event()
-        self._thawed.set()
-        self._server: asyncio.Server | None = None
-        self._ready: Future[None] = Future()
 
-    def __enter__(self) -> FaultCam:
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="faultcam", daemon=True)
-        self._thread.start()
-        try:
-            self._ready.result()
-        except OSError as exc:
-            self._thread.join()
-            raise MineHatError(f"port {self.port} cannot be had: {exc.strerror}. Name another one.") from exc
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None = None, value: BaseException | None = None,
-                 trace: TracebackType | None = None) -> None:
-        self._thawed.set()
-        self._loop.call_soon_threadsafe(self._ended.set)
-        self._thread.join()
+    def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Conversation:
+        """RTSP."""
+        return Conversation(reader, writer, self.mounts, self.guard, self._note)
 
     def url(self, number: int = 0, login: bool = False) -> str:
         """A camera's address; with user and password in it where wanted."""
-        who = f"{self.guard.user}:{self.guard.password}@" if login else ""
+        who = f"{quote(self.guard.user, '')}:{quote(self.guard.password, '')}@" if login else ""
         return f"rtsp://{who}{HOST}:{self.port}/cam{number}"
 
     def fault(self, number: int | None = None, /, **changes: Any) -> None:
@@ -98,26 +78,7 @@ class FaultCam:
     def cut(self, number: int | None = None) -> None:
         """End the connections to a camera, or all of them."""
         named = self._named(number)
-
-        def cut() -> None:
-            for talk in list(self._talks):
-                if number is None or talk.mount in named:
-                    talk.cut()
-
-        self._in_loop(cut)
-
-    def refuse(self, refused: bool = True) -> None:
-        """Listen no more, or again at the same port. Connections that stand are left."""
-        asyncio.run_coroutine_threadsafe(self._listen(not refused), self._loop).result(5)
-
-    def freeze(self) -> None:
-        """Stand still altogether: connections are taken by the system alone, and nothing is read or sent."""
-        self._thawed.clear()
-        self._loop.call_soon_threadsafe(self._thawed.wait)
-
-    def thaw(self) -> None:
-        """Go on."""
-        self._thawed.set()
+        self._with_talks(lambda talk: talk.cut() if number is None or talk.mount in named else None)
 
     @property
     def viewers(self) -> int:
@@ -127,49 +88,12 @@ class FaultCam:
     def _named(self, number: int | None) -> list[Mount]:
         return list(self.mounts.values()) if number is None else [self.mounts[f"cam{number}"]]
 
-    def _in_loop(self, do: Any) -> None:
-        async def run() -> None:
-            do()
-
-        asyncio.run_coroutine_threadsafe(run(), self._loop).result(5)
-
-    async def _run(self) -> None:
-        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            await self._listen(True)
-        except OSError as exc:
-            return self._ready.set_exception(exc)
-        self._ready.set_result(None)
-        await self._ended.wait()
-        await self._listen(False)
-        for talk in self._talks:
-            talk.cut()
-        await asyncio.gather(*self._tasks)
-
-    async def _listen(self, listening: bool) -> None:
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        if listening:
-            self._server = await asyncio.start_server(self._meet, HOST, self.port, reuse_address=True, backlog=512)
-            self.port = self._server.sockets[0].getsockname()[1]
-
-    def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.arrivals.append(time.monotonic())
-        talk = Conversation(reader, writer, self.mounts, self.guard, self._note)
-        task = self._loop.create_task(talk.hold())
-        self._talks.add(talk)
-        self._tasks.add(task)
-        task.add_done_callback(lambda _: self._talks.discard(talk))
-        task.add_done_callback(self._tasks.discard)
-
     def _note(self, method: str, mount: str) -> None:
         self.requests[method, mount] += 1
 
 
-def obey(cam: FaultCam, line: str) -> None:
+def obey(cam: FaultCam, words: list[str]) -> None:
     """One line of the module's docstring. Raises MineHatError where it is not understood."""
-    words = line.split()
     whole = {"cut": cam.cut, "freeze": cam.freeze, "thaw": cam.thaw}
     if len(words) == 1 and words[0] in whole:
         whole[words[0]]()
@@ -180,9 +104,9 @@ def obey(cam: FaultCam, line: str) -> None:
     elif len(words) == 2 and words[1] == "well":
         cam.well(_number(cam, words[0]))
     elif len(words) == 3:
-        cam.fault(_number(cam, words[0]), **change_of(words[1], words[2]))
+        cam.fault(_number(cam, words[0]), **change_of(Faults, words[1], words[2]))
     else:
-        raise MineHatError(f"{line!r} is not understood. Say for instance: cam0 stall on")
+        raise MineHatError(f"{' '.join(words)!r} is not understood. Say for instance: cam0 stall on")
 
 
 def _number(cam: FaultCam, name: str) -> int | None:
@@ -207,7 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             cam = stack.enter_context(FaultCam(clips, given.mounts, given.user, given.password, given.digest,
                                                given.port))
             print(*(cam.url(number) for number in range(len(cam.mounts))), sep="\n", flush=True)
-            _listen_to(cam)
+            obey_lines(lambda words: obey(cam, words))
     except MineHatError as exc:
         print(exc, file=sys.stderr)
         return 2
@@ -217,24 +141,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 @contextlib.contextmanager
-def _made_up() -> Any:
-    import tempfile
-
-    from .clips import blocks
+def _made_up() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as folder:
         yield blocks(Path(folder) / "blocks.mp4", 4)
-
-
-def _listen_to(cam: FaultCam) -> None:
-    """Obey standard input until it says `quit` or ends."""
-    for line in sys.stdin:
-        if line.strip() == "quit":
-            return
-        try:
-            if line.strip():
-                obey(cam, line)
-        except MineHatError as exc:
-            print(exc, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
-
-from minehat.errors import MineHatError
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -27,17 +24,3 @@ class Faults:
     giant: int = 0  # side of the picture that the description and the stream claim, pixels
     ticks: int = 12_345  # that time stamps begin with; near 2**32 they soon wrap
 
-
-def change_of(name: str, value: str) -> dict[str, Any]:
-    """A change as typed: `stall on`, `jump 3600`. Raises MineHatError where there is no such fault or value."""
-    kinds = {field.name: type(field.default) for field in fields(Faults)}
-    if name not in kinds:
-        raise MineHatError(f"{name} is not a fault; there are {', '.join(kinds)}.")
-    if kinds[name] is bool:
-        if value not in ("on", "off"):
-            raise MineHatError(f"{name} {value}: say `{name} on` or `{name} off`.")
-        return {name: value == "on"}
-    try:
-        return {name: kinds[name](value)}
-    except ValueError:
-        raise MineHatError(f"{name} {value}: a number is wanted.") from None
