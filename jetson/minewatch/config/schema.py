@@ -5,7 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from minehat.inputs import is_url
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from ..events.event import Kind
+from . import rules as must
 
 VERSION = 1
 NAME = r"""^[^\x00-\x1f\x7f/\\#+"'<>.][^\x00-\x1f\x7f/\\#+"'<>]*$"""  # fit for a topic, a folder and a page
@@ -13,32 +27,58 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NAM
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, le=86400)]
 Point = tuple[Share, Share]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Host = Annotated[str, StringConstraints(max_length=253), AfterValidator(must.host)]
+Topic = Annotated[str, AfterValidator(must.topic)]
 Role = Literal["viewer", "operator", "admin"]
 
 
 class Part(BaseModel):
     """No key is accepted that nobody reads."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def _beside(path: Path, info: ValidationInfo) -> Path:
+    """A path of a file's lies beside that file; `read_config` says where that is."""
+    must.path(str(path))
+    base = (info.context or {}).get("base")
+    return path if base is None else Path(base) / path
+
+
+Beside = Annotated[Path, AfterValidator(_beside)]
 
 
 class Secret(Part):
     """A password, from one of three places. A plain string in its place is the password itself."""
 
-    value: SecretStr | None = None
-    file: Path | None = None  # its first line; as systemd's LoadCredential lays it
-    env: str | None = None  # the name of an environment variable
+    value: SecretStr | None = Field(None, min_length=1, max_length=256)
+    file: Beside | None = None  # its first line; as systemd's LoadCredential lays it
+    env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None  # a variable's name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, found: Any) -> Any:
+        return {"value": found} if isinstance(found, str) else found
+
+    @model_validator(mode="after")
+    def _one(self) -> Secret:
+        if sum(place is not None for place in (self.value, self.file, self.env)) != 1:
+            raise ValueError("wanted exactly one of value, file and env, or the password itself in quotes")
+        if self.value and any(ord(letter) < 32 or ord(letter) == 127 for letter in self.value.get_secret_value()):
+            raise ValueError("a control character or line break is in it; wanted one line")
+        return self
 
 
 class ModelPart(Part):
     """Which network looks."""
 
-    file: Path
-    card: Path | None = None
+    file: Beside
+    card: Beside | None = None
     backend: Literal["auto", "ort", "openvino", "ort-cuda", "ort-tensorrt", "tensorrt"] = "auto"
     conf: Share | None = None  # lowest score that counts; the card's
     iou: Share | None = None
-    fallback: Path | None = None  # an .onnx that runs anywhere, for when `file` cannot be run; told as degraded
+    fallback: Beside | None = None  # an .onnx that runs anywhere, for when `file` cannot be run; told as degraded
 
 
 class DetectorPart(Part):
@@ -83,7 +123,8 @@ class ZonePart(Part):
     """A polygon of the picture and what holds in it. A head is where the middle of its box's lower edge is."""
 
     name: Name
-    points: tuple[Point, ...] = Field(min_length=3, max_length=64)  # x, y as shares of the frame's sides
+    points: Annotated[tuple[Point, ...], Field(min_length=3, max_length=64), AfterValidator(must.polygon)]  # x, y as
+    # shares of the frame's sides
     rule: Literal["helmet", "ignore", "no_entry"] = "helmet"
     count: bool = True  # count the people who enter
     rules: RulesChange = RulesChange()
@@ -106,8 +147,8 @@ class CameraPart(Part):
     """One camera. Without zones the whole picture is watched; with some, those that say `helmet` or `no_entry`."""
 
     name: Name
-    url: str  # rtsp://, rtsps://, /dev/v4l/by-id/..., a video, a folder of pictures
-    user: str | None = None
+    url: Annotated[str, StringConstraints(max_length=1024)]  # rtsp(s)://, /dev/v4l/by-id/..., a video, a folder
+    user: Line | None = None
     password: Secret | None = None
     enabled: bool = True
     transport: Literal["tcp", "udp"] = "tcp"
@@ -116,9 +157,26 @@ class CameraPart(Part):
     widest: int = Field(1920, ge=64, le=8192)  # larger pictures are scaled down to this width as they are decoded
     stall_seconds: float = Field(2.0, ge=0.5, le=60)
     repeat: bool = False  # a video or folder begins anew when it ends; a folder else waits for new pictures
-    zones: tuple[ZonePart, ...] = ()
+    zones: Annotated[tuple[ZonePart, ...], Field(max_length=64), AfterValidator(must.unique)] = ()
     rules: RulesChange = RulesChange()
     health: HealthPart = HealthPart()
+
+    @field_validator("url")
+    @classmethod
+    def _url(cls, text: str, info: ValidationInfo) -> str:
+        base = (info.context or {}).get("base")
+        text = must.camera_url(text)
+        return text if base is None or is_url(text) else str(Path(base) / text)
+
+    @model_validator(mode="after")
+    def _login(self) -> CameraPart:
+        if (self.user or self.password) and not is_url(self.url):
+            raise ValueError("user and password are of a camera with rtsp://; wanted none for a device or file")
+        if self.password and not self.user:
+            raise ValueError("a password without a user; wanted `user` beside it")
+        if self.user and "@" in self.url.partition("://")[2].partition("/")[0]:
+            raise ValueError("found a user both in `url` and in `user`; wanted one of them")
+        return self
 
 
 class ClipsPart(Part):
@@ -133,51 +191,74 @@ class KeepPart(Part):
     """What is kept how long."""
 
     media_gb: float = Field(20.0, gt=0, le=100000)  # snapshots and clips; the oldest go first
-    disk_share: Share = 0.9  # of the disk that may be full before media go early
+    disk_share: float = Field(0.9, ge=0.1, le=0.99)  # of the disk that may be full before media go early
     event_days: int = Field(400, ge=1, le=36500)
 
 
 class MqttPart(Part):
     """A broker."""
 
-    host: str
+    host: Host
     port: int = Field(1883, ge=1, le=65535)
-    user: str | None = None
+    user: Line | None = None
     password: Secret | None = None
     tls: bool = False
-    ca: Path | None = None
-    topic: Name | str = "minewatch"
-    client_id: str | None = None
-    home_assistant: str | None = None  # discovery prefix, `homeassistant` as a rule; none: no discovery
+    ca: Beside | None = None
+    topic: Topic = "minewatch"
+    client_id: Line | None = None
+    home_assistant: Topic | None = None  # discovery prefix, `homeassistant` as a rule; none: no discovery
     onvif: bool = False  # events as ONVIF-style JSON too
+
+    @model_validator(mode="after")
+    def _whole(self) -> MqttPart:
+        if self.ca and not self.tls:
+            raise ValueError("`ca` without `tls: true` is never read; wanted both or none")
+        if self.password and not self.user:
+            raise ValueError("a password without a user; wanted `user` beside it")
+        return self
 
 
 class WebhookPart(Part):
     """An address that gets each event by POST, signed."""
 
     name: Name
-    url: str  # http:// or https://
+    url: Annotated[str, StringConstraints(max_length=2048), AfterValidator(must.web_url)]  # http:// or https://
     secret: Secret | None = None  # signs the body: X-Minewatch-Signature
-    ca: Path | None = None
+    ca: Beside | None = None
     loud_only: bool = False
+
+    @model_validator(mode="after")
+    def _whole(self) -> WebhookPart:
+        if self.ca and not self.url.lower().startswith("https://"):
+            raise ValueError("`ca` is read for https:// only; wanted such a url, or no ca")
+        return self
 
 
 class SirenPart(Part):
     """What sounds on a notice: a command, or a line of a GPIO chip."""
 
-    command: tuple[str, ...] | None = None  # program and arguments, no shell; the event's JSON on its stdin
-    gpio_chip: str | None = None  # /dev/gpiochip0
+    command: tuple[Line, ...] | None = Field(None, min_length=1, max_length=64)  # program and arguments, no shell;
+    # the event's JSON on its stdin
+    gpio_chip: Annotated[str, StringConstraints(pattern=r"^/dev/[A-Za-z0-9._/-]+$")] | None = None  # /dev/gpiochip0
     gpio_line: int | None = Field(None, ge=0, le=1023)
     active_low: bool = False
     seconds: float = Field(10.0, gt=0, le=600)
-    kinds: tuple[str, ...] = ("bare_head", "intruder", "camera_fault", "detector_fault")
+    kinds: tuple[Kind, ...] = ("bare_head", "intruder", "camera_fault", "detector_fault")
+
+    @model_validator(mode="after")
+    def _one(self) -> SirenPart:
+        if (self.command is None) == (self.gpio_chip is None):
+            raise ValueError("wanted either `command`, or `gpio_chip` and `gpio_line`")
+        if (self.gpio_chip is None) != (self.gpio_line is None):
+            raise ValueError("wanted `gpio_chip` and `gpio_line` together")
+        return self
 
 
 class SinksPart(Part):
     """Who is told."""
 
     mqtt: MqttPart | None = None
-    webhooks: tuple[WebhookPart, ...] = ()
+    webhooks: Annotated[tuple[WebhookPart, ...], Field(max_length=16), AfterValidator(must.unique)] = ()
     siren: SirenPart | None = None
 
 
@@ -186,16 +267,16 @@ class UserPart(Part):
 
     name: Name
     role: Role = "operator"
-    password_hash: str  # of `minewatch hash-password`
+    password_hash: Annotated[str, AfterValidator(must.password_hash)]  # of `minewatch hash-password`
 
 
 class WebPart(Part):
     """The page. On loopback only; for others put the shipped nginx before it, and name users."""
 
     enabled: bool = True
-    listen: str = "127.0.0.1:8787"  # or unix:/run/minewatch/page.sock
-    hosts: tuple[str, ...] = ()  # names by which a proxy is called, besides localhost
-    users: tuple[UserPart, ...] = ()
+    listen: Annotated[str, AfterValidator(must.loopback)] = "127.0.0.1:8787"  # or unix:/run/minewatch/page.sock
+    hosts: tuple[Host, ...] = ()  # names by which a proxy is called, besides localhost
+    users: Annotated[tuple[UserPart, ...], Field(max_length=256), AfterValidator(must.unique)] = ()
     language: Literal["auto", "en", "zh"] = "auto"
 
 
@@ -203,7 +284,7 @@ class LogPart(Part):
     """JSON lines on stderr, and in a file of bounded size where one is named."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
-    file: Path | None = None
+    file: Beside | None = None
     megabytes: int = Field(50, ge=1, le=10000)
 
 
@@ -211,12 +292,12 @@ class Config(Part):
     """All of it. Paths that are not absolute lie beside the file."""
 
     version: Literal[1]
-    site: Annotated[str, StringConstraints(min_length=1, max_length=100)] = "mine"
-    state: Path  # folder of events, snapshots and clips
+    site: Annotated[Line, StringConstraints(max_length=100)] = "mine"
+    state: Beside  # folder of events, snapshots and clips
     model: ModelPart
     detector: DetectorPart = DetectorPart()
     rules: RulesPart = RulesPart()
-    cameras: tuple[CameraPart, ...] = Field(min_length=1, max_length=64)
+    cameras: Annotated[tuple[CameraPart, ...], Field(min_length=1, max_length=64), AfterValidator(must.unique)]
     clips: ClipsPart = ClipsPart()
     keep: KeepPart = KeepPart()
     sinks: SinksPart = SinksPart()
