@@ -54,10 +54,10 @@ def version_of(connection: Any) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def migrate(connection: Any, before: Callable[[int], None], steps: Sequence[str] = STEPS) -> None:
+def migrate(connection: Any, before: Callable[[Any], object], steps: Sequence[str] = STEPS) -> None:
     """Take the steps that are missing, all in one transaction: after a power cut it is the old schema or the new.
 
-    before: called with the old version while nothing has changed yet, to make a backup; not for a fresh database.
+    before: called with the connection while nothing has changed yet, to make a backup; not for a fresh database.
     Raises MineHatError where a newer minewatch wrote the database.
     """
     old = version_of(connection)
@@ -67,7 +67,7 @@ def migrate(connection: Any, before: Callable[[int], None], steps: Sequence[str]
     if old == len(steps):
         return
     if old:
-        before(old)
+        before(connection)
     with transaction(connection):
         for step in steps[version_of(connection):]:  # asked again: another process may have been first
             for statement in filter(str.strip, step.split(";")):

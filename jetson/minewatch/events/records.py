@@ -10,6 +10,14 @@ from .event import Kept, Kind, iso
 MediaKind = Literal["snapshot", "clip"]
 MediaState = Literal["coming", "kept", "refused", "gone"]  # gone: taken by the quota; refused: never came
 
+MEDIA = "media"
+SUFFIXES: dict[MediaKind, str] = {"snapshot": ".jpg", "clip": ".mp4"}
+
+
+def media_path(kept: Kept, kind: MediaKind) -> str:
+    """Below the state folder: media/2026-11-22/7.jpg, the day that of the event in UTC."""
+    return f"{MEDIA}/{iso(kept.event.time)[:10]}/{kept.seq}{SUFFIXES[kind]}"
+
 
 @dataclass(frozen=True)
 class Media:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +13,8 @@ from .event import Event, Kept
 from .migrations import migrate
 from .opening import open_owner, ready_state
 from .reading import Reader
-from .records import Media, MediaState
+from .records import Media, MediaState, media_path
+from .seeking import ACKNOWLEDGED, ENDED
 from .transaction import transaction
 
 
@@ -32,7 +33,7 @@ class Store(Reader):
         return Reader(folder)
 
     @classmethod
-    def writer(cls, folder: Path, before: Callable[[int], None] = lambda version: None) -> Store:
+    def writer(cls, folder: Path, before: Callable[[Any], object] = lambda connection: None) -> Store:
         """Open the store, made or brought to today's schema where needed; `before` as in `migrate`.
 
         Raises sqlite3.Error, OSError, or MineHatError where a newer minewatch wrote it.
@@ -50,11 +51,18 @@ class Store(Reader):
         """Write one event. When this returns it survives a power cut; raises sqlite3.Error when it could not."""
         return self.append_all([event])[0]
 
-    def append_all(self, events: Sequence[Event]) -> list[Kept]:
-        """Write all of them or none. An event whose id is there already keeps the number that it has."""
+    def append_all(self, events: Sequence[Event], pictured: Container[str] = ()) -> list[Kept]:
+        """Write all of them or none; those whose ids are `pictured` with a snapshot that is coming.
+
+        An event whose id is there already keeps the number that it has: an append may be tried again.
+        """
         with self._writing() as connection:
             top = self.highest()
-            return [self._inserted(connection, event, top) for event in events]
+            return [self._inserted(connection, event, top, event.id in pictured) for event in events]
+
+    def is_sound(self) -> bool:
+        """Read the whole database and tell whether it holds together."""
+        return self._rows("PRAGMA quick_check(1)") == [("ok",)]
 
     def highest(self) -> int:
         """The highest number that was ever given, rows that have gone included."""
@@ -82,6 +90,35 @@ class Store(Reader):
         """What the kept media weigh together."""
         return int(self._row("SELECT coalesce(sum(bytes), 0) FROM media WHERE state = 'kept'")[0])
 
+    def oldest_media(self, limit: int) -> list[Media]:
+        """Kept media, oldest first; those of incidents that are open and that nobody has acknowledged come last."""
+        needed = f"e.opens = 1 AND NOT {ENDED} AND NOT {ACKNOWLEDGED}"
+        found: list[Media] = []
+        for which in ("NOT ", ""):
+            if len(found) < limit:
+                found += [Media(*row) for row in self._rows(
+                    "SELECT m.seq, m.kind, m.state, m.path, m.bytes FROM media AS m JOIN events AS e ON e.seq = m.seq "
+                    f"WHERE m.state = 'kept' AND {which}({needed}) ORDER BY m.seq LIMIT ?", limit - len(found))]
+        return found
+
+    def forget(self, before: float, now: float, most: int) -> list[Media]:
+        """Delete at most so many of the oldest events, written before the first that bears a time between the two.
+
+        before, now: wall clock. Times beyond `now` are of a clock that was wrong. Returns their media.
+        """
+        with self._writing() as connection:
+            top = int(self._row("SELECT coalesce(min(seq), 0) FROM events WHERE time BETWEEN ? AND ?",
+                                before, now)[0])
+            rows = self._rows("SELECT seq FROM events WHERE seq < ? ORDER BY seq LIMIT ?", top, most)
+            if not rows:
+                return []
+            last = rows[-1][0]
+            media = [Media(*row) for row in self._rows(
+                "SELECT seq, kind, state, path, bytes FROM media WHERE seq <= ? AND path IS NOT NULL", last)]
+            connection.execute("DELETE FROM media WHERE seq <= ?", (last,))
+            connection.execute("DELETE FROM events WHERE seq <= ?", (last,))
+            return media
+
     @contextmanager
     def _writing(self) -> Iterator[Any]:
         with self._lock:
@@ -89,7 +126,7 @@ class Store(Reader):
             with transaction(connection):
                 yield connection
 
-    def _inserted(self, connection: Any, event: Event, top: int) -> Kept:
+    def _inserted(self, connection: Any, event: Event, top: int, pictured: bool) -> Kept:
         known = self._rows("SELECT seq FROM events WHERE id = ?", event.id)
         if known:
             return Kept(known[0][0], event)
@@ -99,4 +136,8 @@ class Store(Reader):
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (seq, event.id, event.kind, event.camera, event.zone, event.time, int(event.loud), int(event.opens),
              event.incident, json.dumps(asdict(event), ensure_ascii=False)))
-        return Kept(seq, event)
+        kept = Kept(seq, event)
+        if pictured:
+            connection.execute("INSERT INTO media (seq, kind, state, path, bytes) "
+                               "VALUES (?, 'snapshot', 'coming', ?, 0)", (seq, media_path(kept, "snapshot")))
+        return kept
