@@ -36,11 +36,6 @@ def part_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}{PART}{path.suffix}")
 
 
-def whole_of(part: Path) -> Path:
-    """What it will be called."""
-    return part.with_name(part.name.replace(PART, ""))
-
-
 def ready_day(path: Path) -> None:
     """Make the folder of a medium. Raises MineHatError where that cannot be."""
     if not path.parent.is_dir():

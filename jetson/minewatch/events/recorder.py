@@ -15,7 +15,8 @@ from ..config.schema import KeepPart
 from ..status import StorageStatus
 from .archive import Archive
 from .event import Event, Kept
-from .files import Snapshot, part_of
+from .files import Snapshot as Snapshot
+from .files import part_of
 from .records import media_path
 from .store import Store
 
@@ -26,13 +27,6 @@ MOST_PIXELS = 48_000_000  # bytes of frames that wait; further snapshots are ref
 BATCH = 200  # events in one transaction
 IDLE_SECONDS = 0.5
 RETRY_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Committed(Kept):
-    """An event that has just come to be on disk."""
-
-    seconds: float = 0.0  # from the moment that `put` was told, or from `put` itself, to the disk
 
 
 @dataclass(frozen=True)
@@ -63,7 +57,7 @@ class Recorder:
         self._lost = 0
         self._batch = BATCH  # events in the next transaction
         self._told: set[str] = set()  # ids that `unwritten` has told
-        self._committed: list[Committed] = []
+        self._committed: list[tuple[Kept, float]] = []
         self._stopping = False
         self._retry = 0.0
         self._archive = Archive(folder, keep, clock, self.put, suspect)
@@ -75,7 +69,7 @@ class Recorder:
         self._thread.start()
 
     def put(self, event: Event, snapshot: Snapshot | None = None, visible: float | None = None) -> None:
-        """Take an event. visible: monotonic time when what it tells of was first to be seen, for `seconds`."""
+        """Take an event. visible: monotonic time when what it tells of was first to be seen; now, else."""
         size = snapshot.frame.nbytes if snapshot else 0
         with self._change:
             if len(self._events) >= MOST_EVENTS:
@@ -88,8 +82,8 @@ class Recorder:
             self._events.append(_Waiting(event, None if refused else snapshot, refused, moment))
             self._change.notify()
 
-    def committed(self) -> list[Committed]:
-        """What has come to be on disk since the last call, in order."""
+    def committed(self) -> list[tuple[Kept, float]]:
+        """What has come to be on disk since the last call, in order, each with the seconds from `visible` to then."""
         with self._change:
             fresh, self._committed = self._committed, []
             if fresh:
@@ -121,11 +115,9 @@ class Recorder:
         self._add(lambda store: self._archive.shelf.expect(store, kept))
         return part_of(self._folder / media_path(kept, "clip"))
 
-    def clip_done(self, path: str | Path, fault: str = "") -> None:
-        """A clip is whole, or will not grow any more; what is there is kept. path: as `clip_path` gave it."""
-        if fault:
-            log.warning("a clip was cut short: %s", fault)
-        self._add(lambda store: self._archive.shelf.came(store, Path(path)))
+    def clip_done(self, seq: int, bytes: int, fault: str = "") -> None:
+        """A clip is whole, or will not grow any more; what is there is kept. bytes: what its writer told."""
+        self._add(lambda store: self._archive.shelf.came(store, seq, bytes, fault))
 
     def replace(self, keep: KeepPart) -> None:
         """Another configuration holds from now on."""
@@ -220,7 +212,7 @@ class Recorder:
             for one, row in zip(batch, kept, strict=True):
                 self._events.popleft()
                 self._told.discard(row.event.id)
-                self._committed.append(Committed(row.seq, row.event, now - one.moment))
+                self._committed.append((row, now - one.moment))
                 if one.snapshot or one.refused:
                     self._jobs.append(self._snapshot_job(row, one.snapshot))
             os.eventfd_write(self.wakeup, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,13 @@ from pathlib import Path
 from ..clock import Clock
 from ..config.schema import KeepPart
 from .event import Kept
-from .files import Snapshot, days, finish_clip, kind_of, numbered, ready_day, relative, whole_of, write_snapshot
+from .files import Snapshot, days, finish_clip, kind_of, numbered, ready_day, relative, write_snapshot
 from .opening import database
 from .records import Media, media_path
 from .retention import remove, thin_media, thin_rows
 from .store import Store
+
+log = logging.getLogger(__name__)
 
 THIN_SECONDS = 5.0
 ROWS_SECONDS = 3600.0
@@ -79,10 +82,12 @@ class Shelf:
         self._clips[kept.seq] = self._clock.monotonic() + CLIP_SECONDS
         store.set_media(Media(kept.seq, "clip", "coming", media_path(kept, "clip")))
 
-    def came(self, store: Store, part: Path) -> None:
-        """A clip is whole, or will not grow any more."""
-        seq = int(whole_of(part).stem)
+    def came(self, store: Store, seq: int, told: int, fault: str) -> None:
+        """A clip is whole, or will not grow any more. told: bytes, by its writer."""
         self._settle_clip(store, seq)
+        found = next((media.bytes for media in store.media_of(seq) if media.kind == "clip"), 0)
+        if fault or found != told:
+            log.warning("clip of event %d: %d bytes are kept of %d; %s", seq, found, told, fault or "no fault was told")
 
     def _settle_clip(self, store: Store, seq: int) -> None:
         self._clips.pop(seq, None)

@@ -1,11 +1,16 @@
-"""Is the wall clock to be trusted? It is compared with the clock that nobody can set. Pure, but for `synchronised`."""
+"""Is the wall clock to be trusted? It is compared with the clock that nobody can set."""
 
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..clock import Clock
+from ..judging.verdict import Verdict
+
+LOOK_SECONDS = 1.0
 STEP = 2.0  # seconds between two looks that no clock is slewed by
 EARLIEST = 1_767_225_600.0  # 2026-01-01: nobody ran this before
 SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
@@ -52,7 +57,34 @@ def seen(history: WallClock, monotonic: float, wall: float, synchronised: bool) 
     return replace(history, offset=offset, shift=shift, suspect=suspect), moved
 
 
-def synchronised() -> bool:
+class Wall:
+    """The same, held for the loop. Trusts nothing at first but what `synchronised` says."""
+
+    def __init__(self, clock: Clock, synchronised: Callable[[], bool] | None = None) -> None:
+        self._clock, self._synchronised = clock, synchronised or machine_is_synchronised
+        self._due = float("-inf")
+        self.newest_is(0.0)
+
+    def newest_is(self, newest: float) -> None:
+        """Begin; events up to this wall-clock time are on disk already."""
+        self._history = WallClock.fresh(self._clock.monotonic(), self._clock.wall(), newest, self._synchronised())
+
+    @property
+    def suspect(self) -> bool:
+        """Whether the wall clock is not to be trusted now."""
+        return self._history.suspect
+
+    def turn(self) -> list[Verdict]:
+        """Look, once a second; tells of a jump."""
+        now = self._clock.monotonic()
+        if now < self._due:
+            return []
+        self._due = now + LOOK_SECONDS
+        self._history, moved = seen(self._history, now, self._clock.wall(), self._synchronised())
+        return [Verdict("clock_moved", now, now, cause="jump", remark=moved.remark)] if moved else []
+
+
+def machine_is_synchronised() -> bool:
     """Whether the kernel, or systemd's time service, says that the wall clock is disciplined."""
     if SYNCHRONISED.exists():
         return True
