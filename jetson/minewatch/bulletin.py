@@ -1,0 +1,78 @@
+"""How it all stands, twice a second: for the page, the metrics, the sinks and systemd; and its own faults told."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from . import outlook
+from .calendar import Calendar
+from .cameras.picture import Picture
+from .clock import Clock
+from .config.schema import Config
+from .desk import Desk
+from .detection.supervisor import Detector
+from .events.recorder import Recorder
+from .faults import Faults
+from .metrics import Metrics
+from .notify import Notifier
+from .posts import Posts
+from .resident import resident_bytes
+from .sinks.senders import Senders
+from .status import CameraStatus, Status
+from .web.server import Page
+
+EVERY = 0.5  # seconds
+
+
+class Bulletin:
+    """Gathers what the parts say of themselves."""
+
+    def __init__(self, config: Config, clock: Clock, posts: Posts, detector: Detector[Picture],
+                 recorder: Recorder, senders: Senders, calendar: Calendar) -> None:
+        self.config, self.config_fault = config, ""
+        self._clock, self._posts, self._detector, self._recorder = clock, posts, detector, recorder
+        self._senders, self._calendar = senders, calendar
+        self._began, self._due, self._version = clock.wall(), float("-inf"), _version()
+
+    def due(self, now: float) -> bool:
+        """Whether it is time again."""
+        if now < self._due:
+            return False
+        self._due = now + EVERY
+        return True
+
+    def status(self, now: float) -> Status:
+        """All of it, as it is now."""
+        cameras = (*(post.status(now) for post in self._posts.values()),
+                   *(CameraStatus(part.name, "off") for part in self.config.cameras if not part.enabled))
+        detector, storage, sinks = self._detector.status(), self._recorder.status(), self._senders.status()
+        reasons = outlook.unwatched(cameras, detector)
+        others = outlook.troubles(detector, storage, sinks, self.config_fault, self._calendar.suspect)
+        text = outlook.said(reasons, others, len(self._posts))
+        return Status(self._clock.wall(), now, self._version, self.config.site, self._began, not reasons, text,
+                      tuple(others), cameras, detector, storage, sinks, self.config_fault, self._calendar.suspect,
+                      resident_bytes())
+
+
+def spread(status: Status, page: Page, metrics: Metrics, senders: Senders, notifier: Notifier) -> None:
+    """Tell everybody who asks how it stands."""
+    metrics.update(status)
+    page.publish(status, metrics.text())
+    senders.show(status)
+    notifier.status(status.text)
+
+
+def note_storage(status: Status, faults: Faults, desk: Desk, now: float) -> None:
+    """A disk that takes no events or pictures is a fault, and its end is told too."""
+    storage = status.storage
+    if storage.standing == "well":
+        desk.tell(faults.ended("storage_fault", now, "events and pictures are kept again"))
+    else:
+        desk.tell(faults.began("storage_fault", now, storage.standing, storage.text))
+
+
+def _version() -> str:
+    try:
+        return version("minehat")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,105 @@
+"""One camera's post: its pictures, what the judge remembers of them, and whether they can be judged at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from minehat.detections import Detections
+
+from .cameras.camera import Camera
+from .cameras.messages import THUMB_HEIGHT, THUMB_WIDTH, ClipDone, Skipped
+from .cameras.picture import Picture
+from .cameras.standing import Change
+from .config.schema import CameraPart, RulesPart
+from .events.event import Event
+from .faults import Faults
+from .health import look as health
+from .judging.history import History
+from .judging.judge import closed, judge, new_day, open_incidents, resumed, tracks_of, with_rules
+from .judging.verdict import Verdict
+from .judging.zones import changed
+from .rate import Rate
+from .status import CameraStatus, TrackStatus
+
+
+class Post:
+    """Holds a camera and its histories. It is told the time."""
+
+    def __init__(self, part: CameraPart, camera: Camera, history: History, faults: Faults) -> None:
+        self.part, self.camera = part, camera
+        self.skipped: list[str] = []  # pictures that could not be read, one line each; the owner empties it
+        self.clips: list[ClipDone] = []  # that are done; the owner empties it
+        self._history, self._faults = history, faults
+        self._health = health.History.fresh(part.health)
+        self._looked = Rate()
+        self._age_ms: float | None = None
+        self._judged: float | None = None
+
+    def turn(self, now: float) -> list[Verdict]:
+        """Hear the camera: its faults, and those of its picture."""
+        verdicts: list[Verdict] = []
+        for one in self.camera.turn(now):
+            if isinstance(one, Change):
+                verdicts += self._changed(one, now)
+            elif isinstance(one, ClipDone):
+                self.clips.append(one)
+            elif isinstance(one, Skipped):
+                self.skipped.append(one.text)
+            else:
+                thumb = np.frombuffer(one.thumb, np.uint8).reshape(THUMB_HEIGHT, THUMB_WIDTH)
+                self._health, found = health.look(self._health, thumb, one.print, one.moment)
+                verdicts += found
+        return verdicts
+
+    def judged(self, picture: Picture, found: Detections, now: float) -> list[Verdict]:
+        """Weigh what was found in a picture of this camera."""
+        self._looked.count(now)
+        self._judged, self._age_ms = now, 1000 * (now - picture.arrived.moment)
+        self._history, verdicts = judge(self._history, found, picture.size, picture.arrived.moment)
+        return verdicts
+
+    def change(self, part: CameraPart, rules: RulesPart, classes: Sequence[str]) -> list[Verdict]:
+        """Other rules, zones or names of classes: people and incidents stay."""
+        self.part = part
+        self._health = health.with_part(self._health, part.health)
+        self._history, verdicts = with_rules(self._history, changed(rules, part.rules), part.zones, classes)
+        return verdicts
+
+    def close(self, now: float, remark: str) -> list[Verdict]:
+        """The camera is taken away: its incidents end."""
+        self._history, verdicts = closed(self._history, now, remark)
+        return [*verdicts, *self._faults.forget(self.part.name, now)]
+
+    def reconnect(self, camera: Camera) -> None:
+        """Its pictures come another way from now on, perhaps of another place: their health is learned anew."""
+        self.camera = camera
+        self._health = health.History.fresh(self.part.health)
+
+    def resume(self, incidents: Sequence[Event], now: float, wall: float) -> None:
+        """After a restart: go on with these, which were open."""
+        self._history = resumed(self._history, incidents, now, wall)
+
+    def new_day(self) -> None:
+        """Count people from 0 again."""
+        self._history = new_day(self._history)
+
+    @property
+    def tracks(self) -> tuple[TrackStatus, ...]:
+        """Whom the judge sees now."""
+        return tracks_of(self._history)
+
+    def status(self, now: float) -> CameraStatus:
+        """For the page and the metrics."""
+        return replace(
+            self.camera.status(), looked=self._looked.per_second(now), age_ms=self._age_ms,
+            last_looked=None if self._judged is None else now - self._judged, tracks=tracks_of(self._history),
+            counts=dict(self._history.counts), open_incidents=open_incidents(self._history),
+            faults=self._health.faults)
+
+    def _changed(self, change: Change, now: float) -> list[Verdict]:
+        name = self.part.name
+        if change.standing == "live":
+            return self._faults.ended("camera_fault", now, "pictures come again", name)
+        return self._faults.began("camera_fault", now, change.cause or "", change.text, name)

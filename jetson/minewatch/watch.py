@@ -1,0 +1,197 @@
+"""The watch: start-up, loop, shut-down."""
+
+from __future__ import annotations
+
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+import minehat
+from minehat.doors import DONE
+from minehat.errors import MineHatError
+
+from . import logs
+from .bulletin import Bulletin, note_storage, spread
+from .calendar import Calendar
+from .cameras.picture import Picture
+from .carried import carried
+from .clock import Clock, SystemClock
+from .config.load import read_config
+from .config.schema import Config
+from .desk import Desk
+from .detection.answers import Answer, Change
+from .detection.supervisor import Detector
+from .events.event import Kind
+from .events.lock import FolderLock
+from .events.recorder import Committed, Recorder
+from .faults import Faults
+from .gaze import Gaze
+from .judging.verdict import Verdict
+from .metrics import Metrics
+from .model_choice import models_of
+from .notify import Notifier
+from .posts import Posts
+from .redact import Redactor
+from .scribe import Scribe
+from .signals import Signals
+from .sinks.senders import Senders
+from .web.server import Page
+
+GIVEN_UP = 78  # systemd must not start the watch again: somebody has to mend something first
+TURN = 0.25  # seconds that the loop sleeps at most
+LEAVE = 3.0  # seconds that children get to leave by themselves
+
+log = logs.logger("watch")
+
+
+def run(path: Path, clock: Clock | None = None) -> int:
+    """Watch as the configuration says until a signal asks to stop. Returns the exit code.
+
+    Raises MineHatError where the watch cannot begin.
+    """
+    config = read_config(path)
+    with logs.set_up(config.log, Redactor.of(config)), FolderLock(config.state), Signals() as signals:
+        watch = Watch(config, path, clock or SystemClock(), signals)
+        try:
+            watch.begin()
+            while not (signals.stop or watch.hopeless):
+                watch.turn()
+        finally:
+            watch.end()
+    return GIVEN_UP if watch.hopeless else DONE
+
+
+class Watch:
+    """All parts of a running watch. Nothing in its loop waits for a disk, a network or a child."""
+
+    def __init__(self, config: Config, path: Path, clock: Clock, signals: Signals) -> None:
+        classes = minehat.read_card(config.model.card or config.model.file).classes
+        self.hopeless = ""  # why it makes no sense to go on, or to begin again as things are
+        self._config, self._path, self._clock, self._signals = config, path, clock, signals
+        self._notifier, self._metrics = Notifier.of_environment(), Metrics()
+        self._page = Page(config, clock, path)
+        self._recorder = Recorder(config.state, config.keep, clock, lambda: self._calendar.suspect)
+        self._calendar = Calendar(clock, self._recorder.newest_time())
+        self._senders = Senders(config.sinks, config.state, config.site, clock)
+        scribe = Scribe(clock, lambda: self._calendar.suspect)
+        self._desk = Desk(self._recorder, scribe, clock, config.clips, self._told)
+        self._carried = carried((kept.event for kept in self._recorder.open_incidents()),
+                                {part.name for part in config.cameras if part.enabled})
+        self._faults = Faults(self._carried.faults)
+        self._posts = Posts(config, path.parent, classes, clock, self._faults, self._desk.tell)
+        self._posts.resume(self._carried.incidents, clock.monotonic(), clock.wall())
+        self._detector: Detector[Picture] = Detector(*models_of(config), clock)
+        self._gaze = Gaze(self._posts, self._desk, self._page, self._metrics)
+        self._bulletin = Bulletin(config, clock, self._posts, self._detector, self._recorder, self._senders,
+                                  self._calendar)
+
+    def begin(self) -> None:
+        """Say that the watch begins, and end what the run before left open for nobody to end."""
+        now = self._clock.monotonic()
+        self._say("watch_began", now)
+        for camera, verdict in self._carried.endings(now):
+            self._desk.tell([verdict], camera)
+        self._notifier.ready()
+        log.info("began", cameras=len(self._posts), state=str(self._config.state))
+
+    def turn(self) -> None:
+        """Wait for whoever has something to say, hear everybody, and have the newest pictures looked at."""
+        wait(self._waitables(), TURN)
+        self._signals.drain()
+        now = self._clock.monotonic()
+        self._posts.turn(now)
+        for word in self._detector.turn(now):
+            self._gaze.take(word, now) if isinstance(word, Answer) else self._heed(word, now)
+        if self._detector.idle and (pictures := self._posts.next_batch(self._config.detector, now)):
+            self._detector.submit(pictures, now)
+        self._desk.turn(self._posts)
+        if self._page.turn(now) or self._signals.reload:
+            self._reload(now)
+        self._keep_time(now)
+        if self._bulletin.due(now):
+            self._show_all(now)
+        self._notifier.beat(now)
+
+    def end(self) -> None:
+        """Say that the watch ends, and let everybody go; those who don't are killed."""
+        self._notifier.stopping()
+        began = self._clock.monotonic()
+        self._detector.stop()
+        self._posts.stop()
+        self._page.stop()
+        while not (self._posts.gone and self._detector.stopped) and self._clock.monotonic() - began < LEAVE:
+            wait(self._posts.waitables(), TURN)
+            self._posts.turn(self._clock.monotonic())
+            self._desk.turn(self._posts)
+        self._posts.kill()
+        self._page.kill()
+        self._say("watch_ended", self._clock.monotonic(), self.hopeless or "it was asked to stop")
+        self._recorder.stop()
+        self._senders.wake()
+        self._senders.stop()
+        self._notifier.close()
+        log.info("ended", reason=self.hopeless or "asked to stop")
+
+    def _waitables(self) -> list[Any]:
+        return [self._signals.wakeup, self._recorder.wakeup, *self._posts.waitables(), *self._detector.waitables(),
+                *self._page.waitables()]
+
+    def _heed(self, change: Change, now: float) -> None:
+        """What the detector tells of itself, and of models on trial."""
+        if change.kind == "said":
+            log.info("the detector's libraries", said=change.text)
+        elif change.kind in ("swapped", "refused"):
+            self._say("model_swapped" if change.kind == "swapped" else "model_refused", now, change.text)
+        elif change.standing == "ready":
+            self._desk.tell(self._faults.ended("detector_fault", now, "pictures are looked at again"))
+        elif change.standing != "starting":
+            self._desk.tell(self._faults.began("detector_fault", now, change.cause, change.text))
+        self._posts.learn(self._detector.classes)
+        if change.final and not self._detector.looking:
+            self.hopeless = f"the model cannot be run here: {change.text}"
+
+    def _reload(self, now: float) -> None:
+        """Take what the configuration file says now, or keep the old one where it is wrong."""
+        self._signals.reload = False
+        self._notifier.reloading()
+        try:
+            new = read_config(self._path)
+            if new.state != self._config.state:
+                raise MineHatError("`state` cannot change while the watch runs: stop it, then start it again.")
+            self._page.replace(new)
+        except MineHatError as exc:
+            self._bulletin.config_fault = str(exc)
+            self._say("config_refused", now, str(exc))
+        else:
+            self._take_over(new, now)
+            self._say("config_reloaded", now)
+        self._notifier.ready()
+
+    def _take_over(self, new: Config, now: float) -> None:
+        old, self._config = self._config, new
+        self._bulletin.config, self._bulletin.config_fault = new, ""
+        self._desk.clips = new.clips
+        self._recorder.replace(new.keep)
+        self._senders.replace(new.sinks)
+        self._posts.replace(new, now)
+        if new.model != old.model or new.detector.threads != old.detector.threads:
+            self._detector.try_model(models_of(new)[0], self._gaze.album.frames)
+
+    def _keep_time(self, now: float) -> None:
+        told, new_day = self._calendar.turn(now)
+        self._desk.tell(told)
+        if new_day:
+            self._posts.new_day()
+
+    def _show_all(self, now: float) -> None:
+        status = self._bulletin.status(now)
+        note_storage(status, self._faults, self._desk, now)
+        spread(status, self._page, self._metrics, self._senders, self._notifier)
+
+    def _say(self, kind: Kind, now: float, remark: str = "") -> None:
+        self._desk.tell([Verdict(kind, now, now, remark=" ".join(remark.split())[:2000])])
+
+    def _told(self, kept: Committed) -> None:
+        """An event is on disk: now others may hear of it."""
+        self._senders.wake()
+        self._metrics.committed(kept.event.kind, kept.seconds)
