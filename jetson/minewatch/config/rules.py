@@ -120,10 +120,10 @@ def polygon(points: Points) -> Points:
     return points
 
 
-def close_to(word: str, known: Iterable[str]) -> str:
+def close_to(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
     """` (did you mean 'x'?)`, or nothing where none is like it."""
     by_small = {one.casefold(): one for one in known}
-    found = difflib.get_close_matches(word.casefold(), by_small, 1, 0.6)
+    found = difflib.get_close_matches(word.casefold(), by_small, 1, likeness)
     return f" (did you mean {by_small[found[0]]!r}?)" if found else ""
 
 

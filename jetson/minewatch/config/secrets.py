@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator
 
 from minehat.errors import MineHatError
-from minehat.inputs import is_url
+from minehat.inputs import is_url, without_secrets
 
 from .schema import Config, Secret
+from .suggest import Loc
 
 LONGEST = 4096  # bytes of a secret's file that are read
-Loc = tuple[str | int, ...]
 
 
 def revealed(secret: Secret | None) -> str | None:
@@ -46,6 +46,12 @@ def urls_of(config: Config) -> Iterator[tuple[Loc, str]]:
         yield ("sinks", "webhooks", row, "url"), hook.url
 
 
+def holds_secrets(config: Config) -> bool:
+    """Whether the file itself tells a secret, or a hash that one can be guessed from."""
+    told = any(secret.value for _, secret in secrets_of(config)) or bool(config.web.users)
+    return told or any(without_secrets(url) != url for _, url in urls_of(config))
+
+
 def _of_variable(name: str) -> str:
     if text := os.environ.get(name):
         return text
@@ -60,6 +66,6 @@ def _of_file(path: str) -> str:
     except (OSError, UnicodeDecodeError) as exc:
         why = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
         raise MineHatError(f"{path} cannot be read: {why}. Put the password alone into its first line.") from exc
-    if not text:
-        raise MineHatError(f"{path} is empty. Put the password alone into its first line.")
+    if not text.isprintable() or not text:
+        raise MineHatError(f"{path} begins with no line of plain text. Put the password alone into its first line.")
     return text

@@ -1,0 +1,168 @@
+"""A configuration file becomes a Config, or all its mistakes at once, each with its line and column."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from minehat.errors import ManyFaults, MineHatError
+from pydantic import ValidationError
+
+from .faults import dotted, place_of, told_of
+from .positions import Fault, Node, Unreadable, tree_of
+from .schema import VERSION, Config
+from .secrets import holds_secrets, revealed, secrets_of
+from .suggest import Loc, is_number, is_required, keys_at
+
+MOST_BYTES = 512 * 1024
+ROUNDS = 8  # of validation, each without what the last one complained of
+STAND_INS: dict[Loc, Any] = {("version",): VERSION, ("state",): "state", ("model",): {"file": "model"},
+                             ("model", "file"): "model", ("cameras",): [{"name": "camera", "url": "camera"}]}
+
+
+def read_config(path: str | os.PathLike[str]) -> Config:
+    """The configuration in a file, its paths absolute. Raises ManyFaults with every mistake, or MineHatError."""
+    path = Path(path)
+    text, mode = _read(path)
+    return config_of(text, path, mode)
+
+
+def config_of(text: str, path: Path, mode: int = 0o600) -> Config:
+    """The configuration in a text that stands in `path`, whose permission bits are `mode`."""
+    try:
+        tree, faults = tree_of(text)
+    except Unreadable as exc:
+        raise _told(path, list(exc.faults)) from None
+    config, more = _validated(tree, path.absolute().parent)
+    faults += more
+    if config is not None:
+        faults += _of_secrets(config, tree, path, mode)
+    if faults or config is None:
+        raise _told(path, faults)
+    return config
+
+
+def _validated(tree: Node, base: Path) -> tuple[Config | None, list[Fault]]:
+    """The configuration without what is wrong in it, and that. None where nothing could be made of the rest."""
+    if tree.entries is None:
+        return None, [Fault(tree.line, tree.column, "", "found no keys; wanted version, state, model and cameras")]
+    faults = _truths(tree, ())
+    for fault in faults:
+        _leave_out(tree, tuple(int(step) if step.isdecimal() else step for step in fault.path.split(".")))
+    for turn in range(ROUNDS):
+        try:
+            return Config.model_validate(_filled(tree, turn > 0), context={"base": base}), faults
+        except ValidationError as exc:
+            found = [(error, _original(tree, error["loc"])) for error in exc.errors(include_url=False)]
+        for error, loc in found:
+            fault = told_of(error, loc, tree)
+            faults += [fault] if fault and fault not in faults else []
+            _leave_out(tree, loc)
+    return None, faults
+
+
+def _truths(node: Node, loc: Loc) -> list[Fault]:
+    """`true` where a number is wanted: the schema alone would take it for 1."""
+    if isinstance(node.value, bool) and is_number(loc):
+        return [Fault(node.line, node.column, dotted(loc), f"found {str(node.value).lower()}; wanted a number")]
+    return [fault for step, child in node.children() for fault in _truths(child, (*loc, step))]
+
+
+def _filled(tree: Node, needed: bool) -> Any:
+    """The tree as Python has it; where `needed`, with something in place of what is needed and not there."""
+    raw = tree.plain()
+    for loc, value in STAND_INS.items() if needed else ():
+        around = raw if len(loc) == 1 else raw[loc[0]]
+        around.setdefault(loc[-1], value)
+    return raw
+
+
+def _original(tree: Node, loc: Loc) -> Loc:
+    """The place of an error in the file, where numbers count what was left out too."""
+    node: Node | None = tree
+    found: list[str | int] = []
+    for step in loc:
+        if node and node.items is not None and isinstance(step, int):
+            rows = [row for row, item in enumerate(node.items) if not item.left_out]
+            step = rows[step] if step < len(rows) else step
+        found.append(step)
+        node = dict(node.children()).get(step) if node else None
+    return tuple(found)
+
+
+def _leave_out(tree: Node, loc: Loc) -> None:
+    """Take away what is wrong and as little more as leaves the rest whole."""
+    for end in range(len(loc), 0, -1):
+        part = loc[:end]
+        node = place_of(tree, part)[2]
+        if node and (not is_required(part) if isinstance(part[-1], str) else bool(keys_at(part))):
+            node.left_out = True
+            return
+    node = place_of(tree, loc[:2] if loc[0] == "model" and len(loc) > 1 else loc[:1])[2]
+    if node:
+        node.left_out = True
+
+
+def _of_secrets(config: Config, tree: Node, path: Path, mode: int) -> list[Fault]:
+    """Secrets that cannot be had, and those that everybody can read."""
+    faults = []
+    for loc, secret in secrets_of(config):
+        loc = _original(tree, loc)
+        line, column, _ = place_of(tree, loc)
+        try:
+            revealed(secret)
+        except MineHatError as exc:
+            faults.append(Fault(line, column, dotted(loc), str(exc).rstrip(".")))
+        if secret.file and _is_open(secret.file):
+            faults.append(Fault(line, column, dotted(loc), f"everybody can read {secret.file}; type `chmod 600 "
+                                f"{secret.file}`"))
+    if mode & stat.S_IROTH and holds_secrets(config):
+        faults.append(Fault(1, 1, "", f"everybody can read this file, and it holds secrets; type `chmod 600 {path}`"))
+    if mode & stat.S_IWOTH:
+        faults.append(Fault(1, 1, "", f"everybody can change this file; type `chmod 600 {path}`"))
+    return faults
+
+
+def _is_open(file: Path) -> bool:
+    try:
+        return bool(file.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
+
+
+def _told(path: Path, faults: list[Fault]) -> ManyFaults:
+    ordered = sorted(faults, key=lambda fault: (fault.line, fault.column))
+    lines = [f"{path}:{fault.line}:{fault.column}: {fault.path + ': ' if fault.path else ''}{fault.text}"
+             for fault in ordered]
+    return ManyFaults(lines, f"{len(lines)} mistakes in {path}.", f"Mend it and type `minewatch check {path}`.")
+
+
+def _read(path: Path) -> tuple[str, int]:
+    """The text of a file and its permission bits."""
+    try:
+        found = path.stat()
+        if stat.S_ISDIR(found.st_mode):
+            raise MineHatError(f"{path} is a folder. Name the configuration file in it.")
+        if not stat.S_ISREG(found.st_mode):
+            raise MineHatError(f"{path} is no regular file. Name a configuration file.")
+        with open(path, "rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+    except OSError as exc:
+        raise MineHatError(f"{path} cannot be read: {exc.strerror or exc}. {_cure(exc, path)}") from exc
+    if len(raw) > MOST_BYTES:
+        raise MineHatError(f"{path} has more than {MOST_BYTES // 1024} KiB; no configuration is so long. Name another "
+                           "file.")
+    try:
+        return raw.decode("utf-8-sig"), found.st_mode
+    except UnicodeDecodeError as exc:
+        before = raw[:exc.start]
+        line, column = before.count(b"\n") + 1, exc.start - before.rfind(b"\n")
+        raise MineHatError(f"{path}:{line}:{column}: the file is not UTF-8. Save it as UTF-8 in your editor.") from exc
+
+
+def _cure(exc: OSError, path: Path) -> str:
+    if isinstance(exc, FileNotFoundError):
+        return "Name a configuration file; jetson/minewatch.example.yaml is one to begin with."
+    return f"Have its owner open it to this user: `chown $USER {path}`."
