@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, get_args, get_origin
 
 from .positions import Fault, Node
 from .rules import close_to
 from .schema import NAME, VERSION
-from .suggest import Loc, instead_of, is_secret, keys_at, kind_at, leaves
+from .suggest import Loc, instead_of, is_secret, keys_at, kind_at, leaves, meant_by
 
 LONGEST = 60  # characters of a value that are shown
 A_TEXT = "a text"
@@ -17,16 +17,29 @@ TYPES = {  # by the first part of pydantic's name for the error
     "path": "the name of a file or folder", "tuple": "a list"}
 PATTERNS = {NAME: """a name without / \\ # + " ' < >, that does not begin with .""",
             r"^[^\x00-\x1f\x7f]+$": "one line of text", r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of a variable, as CAM_1"}
+NEEDED = {"version": VERSION, "state": "a folder for events and pictures", "model": "a mapping with `file`",
+          "file": "the network, an .onnx or .engine file", "cameras": "at least one, with name and url",
+          "name": "a name", "url": "what to open", "points": "three corners or more", "host": "the broker's",
+          "password_hash": "what `minewatch hash-password` prints"}
 LIMITS = {"greater_than_equal": ("ge", "at least"), "less_than_equal": ("le", "at most"),
           "greater_than": ("gt", "more than"), "less_than": ("lt", "less than")}
 Error = Mapping[str, Any]
 
 
-def told_of(error: Error, loc: Loc, tree: Node) -> Fault | None:
-    """The fault, placed; None where it only follows from another one. loc: as the file has it."""
-    line, column, _ = place_of(tree, loc, key=error["type"] == "extra_forbidden")
-    words = _words(error, loc, tree)
-    return Fault(line, column, dotted(loc), words) if words else None
+def told_of(errors: Sequence[tuple[Error, Loc]], tree: Node) -> list[Fault]:
+    """The faults, placed, without those that only follow from another one. A Loc is as the file has it."""
+    misspelt = {(*loc[:-1], meant_by(loc)) for error, loc in errors if error["type"] == "extra_forbidden"}
+    told = []
+    for error, loc in errors:
+        line, column, _ = place_of(tree, loc, key=error["type"] == "extra_forbidden")
+        words = "" if error["type"] == "missing" and loc in misspelt else _words(error, loc, tree)
+        told += [Fault(line, column, dotted(loc), words)] if words else []
+    return told
+
+
+def at_of(error: Error) -> Loc:
+    """Where, below the place that it names, the error is."""
+    return getattr(error.get("ctx", {}).get("error"), "at", ())
 
 
 def dotted(loc: Loc) -> str:
@@ -73,7 +86,7 @@ def _unknown(error: Error, loc: Loc, _: Node) -> str:
 
 
 def _missing(error: Error, loc: Loc, _: Node) -> str:
-    return "is missing; wanted x and y of each point" if isinstance(loc[-1], int) else "is missing"
+    return f"is missing; wanted {NEEDED.get(str(loc[-1]), 'x and y of each point')}"
 
 
 def _choice(error: Error, loc: Loc, _: Node) -> str:

@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Any
 
 from minehat.errors import ManyFaults, MineHatError
 from pydantic import ValidationError
 
-from .faults import dotted, place_of, told_of
+from .faults import at_of, dotted, place_of, told_of
+from .mending import mend, original
 from .positions import Fault, Node, Unreadable, tree_of
-from .schema import VERSION, Config
+from .schema import Config
 from .secrets import holds_secrets, revealed, secrets_of
-from .suggest import Loc, is_number, is_required, keys_at
+from .suggest import Loc, is_number
 
 MOST_BYTES = 512 * 1024
-ROUNDS = 8  # of validation, each without what the last one complained of
-STAND_INS: dict[Loc, Any] = {("version",): VERSION, ("state",): "state", ("model",): {"file": "model"},
-                             ("model", "file"): "model", ("cameras",): [{"name": "camera", "url": "camera"}]}
+ROUNDS = 8  # of validation, each with what the last one complained of out of the way
 
 
 def read_config(path: str | os.PathLike[str]) -> Config:
@@ -50,16 +48,15 @@ def _validated(tree: Node, base: Path) -> tuple[Config | None, list[Fault]]:
         return None, [Fault(tree.line, tree.column, "", "found no keys; wanted version, state, model and cameras")]
     faults = _truths(tree, ())
     for fault in faults:
-        _leave_out(tree, tuple(int(step) if step.isdecimal() else step for step in fault.path.split(".")))
-    for turn in range(ROUNDS):
+        mend(tree, tuple(int(step) if step.isdecimal() else step for step in fault.path.split(".")))
+    for _ in range(ROUNDS):
         try:
-            return Config.model_validate(_filled(tree, turn > 0), context={"base": base}), faults
+            return Config.model_validate(tree.plain(), context={"base": base}), faults
         except ValidationError as exc:
-            found = [(error, _original(tree, error["loc"])) for error in exc.errors(include_url=False)]
-        for error, loc in found:
-            fault = told_of(error, loc, tree)
-            faults += [fault] if fault and fault not in faults else []
-            _leave_out(tree, loc)
+            found = [(error, original(tree, (*error["loc"], *at_of(error)))) for error in exc.errors(include_url=False)]
+        faults += [fault for fault in told_of(found, tree) if fault not in faults]
+        for _, loc in found:
+            mend(tree, loc)
     return None, faults
 
 
@@ -70,46 +67,11 @@ def _truths(node: Node, loc: Loc) -> list[Fault]:
     return [fault for step, child in node.children() for fault in _truths(child, (*loc, step))]
 
 
-def _filled(tree: Node, needed: bool) -> Any:
-    """The tree as Python has it; where `needed`, with something in place of what is needed and not there."""
-    raw = tree.plain()
-    for loc, value in STAND_INS.items() if needed else ():
-        around = raw if len(loc) == 1 else raw[loc[0]]
-        around.setdefault(loc[-1], value)
-    return raw
-
-
-def _original(tree: Node, loc: Loc) -> Loc:
-    """The place of an error in the file, where numbers count what was left out too."""
-    node: Node | None = tree
-    found: list[str | int] = []
-    for step in loc:
-        if node and node.items is not None and isinstance(step, int):
-            rows = [row for row, item in enumerate(node.items) if not item.left_out]
-            step = rows[step] if step < len(rows) else step
-        found.append(step)
-        node = dict(node.children()).get(step) if node else None
-    return tuple(found)
-
-
-def _leave_out(tree: Node, loc: Loc) -> None:
-    """Take away what is wrong and as little more as leaves the rest whole."""
-    for end in range(len(loc), 0, -1):
-        part = loc[:end]
-        node = place_of(tree, part)[2]
-        if node and (not is_required(part) if isinstance(part[-1], str) else bool(keys_at(part))):
-            node.left_out = True
-            return
-    node = place_of(tree, loc[:2] if loc[0] == "model" and len(loc) > 1 else loc[:1])[2]
-    if node:
-        node.left_out = True
-
-
 def _of_secrets(config: Config, tree: Node, path: Path, mode: int) -> list[Fault]:
     """Secrets that cannot be had, and those that everybody can read."""
     faults = []
     for loc, secret in secrets_of(config):
-        loc = _original(tree, loc)
+        loc = original(tree, loc)
         line, column, _ = place_of(tree, loc)
         try:
             revealed(secret)

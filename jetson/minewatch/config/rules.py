@@ -26,6 +26,14 @@ class Named(Protocol):
     def name(self) -> str: ...
 
 
+class Twice(ValueError):
+    """Told of a list, meant of one place in it."""
+
+    def __init__(self, text: str, at: tuple[str | int, ...]) -> None:
+        super().__init__(text)
+        self.at = at
+
+
 def camera_url(text: str) -> str:
     """A camera's URL, a device, or the path of a video or folder."""
     if not text or re.search(r"[\x00-\x1f\x7f]", text):
@@ -97,7 +105,7 @@ def unique(parts: tuple[Named, ...]) -> tuple[Named, ...]:
     for row, part in enumerate(parts):
         first = seen.setdefault(part.name.casefold(), row)
         if first != row:
-            raise ValueError(f"entries {first} and {row} are both called {part.name!r}; wanted a name for each")
+            raise Twice(f"found {part.name!r} a second time; wanted a name of its own for each", (row, "name"))
     return parts
 
 
@@ -120,11 +128,17 @@ def polygon(points: Points) -> Points:
     return points
 
 
-def close_to(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+def close_to(word: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)`, or nothing where none is like it."""
+    found = closest(word, known)
+    return f" (did you mean {found!r}?)" if found else ""
+
+
+def closest(word: str, known: Iterable[str], likeness: float = 0.6) -> str:
+    """The known word that is most like this one; "" where none is at all."""
     by_small = {one.casefold(): one for one in known}
     found = difflib.get_close_matches(word.casefold(), by_small, 1, likeness)
-    return f" (did you mean {by_small[found[0]]!r}?)" if found else ""
+    return by_small[found[0]] if found else ""
 
 
 def _check_url(text: str, schemes: tuple[str, ...], more: str = "") -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from .rules import close_to
+from .rules import close_to, closest
 from .schema import Config, Part, Secret
 
 Loc = tuple[str | int, ...]
@@ -54,11 +54,16 @@ def is_number(loc: Loc) -> bool:
 def instead_of(loc: Loc) -> str:
     """What may have been meant by a key that is unknown there: a like one, or the place where it belongs."""
     key, known = str(loc[-1]), keys_at(loc[:-1])
-    if close := close_to(key, known, 0.72):
-        return close
+    if meant := meant_by(loc):
+        return f" (did you mean {meant!r}?)"
     if places := _places().get(key):
         return f" (it belongs to {' or '.join(repr(place) for place in places[:3])})"
     return close_to(key, known) or f"; known here: {', '.join(known)}"
+
+
+def meant_by(loc: Loc) -> str:
+    """The key beside it that an unknown one is much like; "" for none."""
+    return closest(str(loc[-1]), keys_at(loc[:-1]), 0.72)
 
 
 @cache
