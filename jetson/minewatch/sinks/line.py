@@ -7,13 +7,11 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ..clock import Clock
 from .bell import Bell
-
-SOON = ssl.SSLWantReadError, BlockingIOError  # more comes later
-LATER = ssl.SSLWantWriteError  # more can be sent later
 
 
 class Deadline:
@@ -38,15 +36,17 @@ class Deadline:
         while not ready:
             ready = any(self._bell.wait(self.check(), sock, reading=reading, writing=not reading))
 
-    def repeat(self, sock: socket.socket, act: Callable[[], int | None]) -> int | None:
+    def repeat(self, sock: socket.socket, act: Callable[[], int | None], sends: bool = False) -> int:
         """Do something on a socket that does not block, as soon as it can be done."""
         while True:
             try:
-                return act()
-            except SOON:
+                return act() or 0
+            except ssl.SSLWantReadError:
                 self.await_socket(sock, reading=True)
-            except LATER:
+            except ssl.SSLWantWriteError:
                 self.await_socket(sock, reading=False)
+            except BlockingIOError:
+                self.await_socket(sock, reading=not sends)
 
 
 def dial(host: str, port: int, deadline: Deadline, tls: ssl.SSLContext | None = None) -> socket.socket:
@@ -84,43 +84,42 @@ def told(exc: OSError) -> str:
     return exc.strerror or str(exc)
 
 
-class Line(io.RawIOBase):
-    """What http.client takes for a socket: reads at most `most` bytes in all."""
+class Line:
+    """What http.client takes for a socket, whose owner closes it: at most `most` bytes are read in all."""
 
     def __init__(self, sock: socket.socket, deadline: Deadline, most: int) -> None:
-        self._sock, self._deadline, self._left = sock, deadline, most
+        self._sock, self._deadline, self._most = sock, deadline, most
 
     def sendall(self, data: bytes) -> None:
         """Send all of it."""
         rest = memoryview(data)
         while rest:
-            rest = rest[self._send(rest):]
+            rest = rest[self._deadline.repeat(self._sock, partial(self._sock.send, rest), sends=True):]
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """The reading end."""
-        return io.BufferedReader(self)
+        return io.BufferedReader(_Reading(self._sock, self._deadline, self._most))
+
+    def close(self) -> None:
+        """Left to the owner; http.client closes its socket while the answer is still being read."""
+
+
+class _Reading(io.RawIOBase):
+    """Raises ConnectionError after too many bytes."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline, most: int) -> None:
+        self._sock, self._deadline, self._left = sock, deadline, most
 
     def readable(self) -> bool:
-        """Always."""
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """As io.RawIOBase has it. Raises ConnectionError after too many bytes."""
         if self._left <= 0:
             raise ConnectionError("it answers with too much")
         view = memoryview(buffer)[:self._left]
-        count = self._deadline.repeat(self._sock, lambda: self._sock.recv_into(view)) or 0
+        count = self._deadline.repeat(self._sock, partial(self._sock.recv_into, view))
         self._left -= count
         return count
-
-    def _send(self, rest: memoryview) -> int:
-        try:
-            return self._sock.send(rest)
-        except (BlockingIOError, ssl.SSLWantWriteError):
-            self._deadline.await_socket(self._sock, reading=False)
-        except ssl.SSLWantReadError:
-            self._deadline.await_socket(self._sock, reading=True)
-        return 0
 
 
 def _connect(sock: socket.socket, address: object, deadline: Deadline) -> None:
