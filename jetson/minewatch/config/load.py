@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 
 from minehat.errors import ManyFaults, MineHatError
 from pydantic import ValidationError
 
+from ..logs import logger
 from .faults import at_of, dotted, place_of, told_of
 from .mending import mend, original
+from .migrate import STEPS, Step, is_older, kept_beside, migrated
 from .positions import Fault, Node, Unreadable, tree_of
 from .schema import Config
 from .secrets import holds_secrets, revealed, secrets_of
@@ -20,19 +23,24 @@ MOST_BYTES = 512 * 1024
 ROUNDS = 8  # of validation, each with what the last one complained of out of the way
 
 
-def read_config(path: str | os.PathLike[str]) -> Config:
-    """The configuration in a file, its paths absolute. Raises ManyFaults with every mistake, or MineHatError."""
+def read_config(path: str | os.PathLike[str], steps: Mapping[int, Step] = STEPS) -> Config:
+    """The configuration in a file, its paths absolute. Raises ManyFaults with every mistake, or MineHatError.
+
+    One of an older version is migrated by `steps`: read as the newest, and kept beside as NAME.v1.yaml.
+    """
     path = Path(path)
     text, mode = _read(path)
+    tree, faults = _tree_of(text, path)
+    if not faults and is_older((tree.entries or {}).get("version"), steps):
+        text = migrated(text, steps)
+        path = kept_beside(text, path, mode)
+        logger("config").warning("was of an older version; the newest reads like this copy", file=str(path))
     return config_of(text, path, mode)
 
 
 def config_of(text: str, path: Path, mode: int = 0o600) -> Config:
     """The configuration in a text that stands in `path`, whose permission bits are `mode`."""
-    try:
-        tree, faults = tree_of(text)
-    except Unreadable as exc:
-        raise _told(path, list(exc.faults)) from None
+    tree, faults = _tree_of(text, path)
     config, more = _validated(tree, path.absolute().parent)
     faults += more
     if config is not None:
@@ -40,6 +48,13 @@ def config_of(text: str, path: Path, mode: int = 0o600) -> Config:
     if faults or config is None:
         raise _told(path, faults)
     return config
+
+
+def _tree_of(text: str, path: Path) -> tuple[Node, list[Fault]]:
+    try:
+        return tree_of(text)
+    except Unreadable as exc:
+        raise _told(path, list(exc.faults)) from None
 
 
 def _validated(tree: Node, base: Path) -> tuple[Config | None, list[Fault]]:
