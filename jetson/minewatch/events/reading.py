@@ -162,8 +162,9 @@ class Reader:
         """The connection, another one when the database has been put aside and begun anew."""
         if self._connection is None or self._file != _file_of(self._folder):
             self.close()
-            self._file = _file_of(self._folder)
+            before = _file_of(self._folder)
             self._connection = self._connect(self._folder)
+            self._file = before or _file_of(self._folder)  # where it was exchanged meanwhile, the next call sees it
         return self._connection
 
     @contextmanager
