@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Cause = Literal["refused", "not_found", "auth", "no_route", "timeout", "stalled", "ended", "broken", "unplugged",
@@ -30,7 +30,7 @@ class Arrived:
     moment: float  # time.monotonic() when it was decoded; the same clock in all processes of a machine
     seconds: float | None  # the stream's own time stamp
     camera_time: float | None = None  # wall clock of the camera, seconds since 1970, where it tells one
-    thumb: bytes | None = None  # THUMB_HEIGHT x THUMB_WIDTH grey bytes, about twice a second; for picture health
+    thumb: bytes | None = field(default=None, repr=False)  # THUMB_HEIGHT x THUMB_WIDTH grey bytes, twice a second
     print: int = 0  # beside each thumb: CRC-32 of all of the frame's bytes, to tell a frozen picture
     quarantined: int = 0  # frames held back since the last `Arrived` because they were damaged
     dropped: int = 0  # whole frames that no slot was free for
@@ -44,6 +44,14 @@ class Beat:
     idle: bool = False  # nothing is due: a folder waits for new pictures
     quarantined: int = 0  # as in Arrived, since the last of either
     dropped: int = 0
+    spared: int = 0  # whole frames that came sooner than `most_fps` lets them be looked at
+
+
+@dataclass(frozen=True)
+class Born:
+    """The first word of a reader."""
+
+    pid: int
 
 
 @dataclass(frozen=True)
@@ -75,6 +83,7 @@ class Free:
     """To the reader: the slot is its own again."""
 
     slot: int
+    memory: str  # of which Opened
 
 
 @dataclass(frozen=True)
@@ -92,5 +101,5 @@ class Leave:
 
 
 THUMB_HEIGHT, THUMB_WIDTH = 90, 160
-FromReader = Opened | Arrived | Beat | Skipped | Lost | ClipDone
+FromReader = Born | Opened | Arrived | Beat | Skipped | Lost | ClipDone
 ToReader = Free | Clip | Leave

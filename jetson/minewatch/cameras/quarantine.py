@@ -15,6 +15,7 @@ from statistics import median
 LEAP = 1.6  # of the usual step between two frames
 STEPS = 50  # between frames that the usual one is taken from
 FEWEST = 5  # of them, below which nothing is usual yet
+SILENCE = 1.0  # second, after which a frame must be of after it
 UNEVEN = 0.3  # share of leaps, above which the stream is uneven by nature
 
 
@@ -41,6 +42,14 @@ def passed(quarantine: Quarantine, seconds: float | None, key: bool, corrupt: bo
     """Weigh one frame. Returns what to remember, and whether the frame may be looked at."""
     held = corrupt or (not key and (quarantine.held or quarantine.leaps(seconds)))
     return Quarantine(held, seconds, _with_step(quarantine, seconds)), not held
+
+
+def is_stale(quarantine: Quarantine, seconds: float | None, silence: float) -> bool:
+    """Whether a frame that comes after so many seconds of silence is of before it: libav holds the last one back."""
+    usual = usual_step(quarantine.steps)
+    if seconds is None or quarantine.seconds is None or usual is None:
+        return False
+    return silence > max(SILENCE, 3 * usual) and seconds - quarantine.seconds < silence / 2
 
 
 def usual_step(steps: Iterable[float]) -> float | None:

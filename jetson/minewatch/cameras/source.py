@@ -20,8 +20,8 @@ MOST_PIXELS = 64_000_000  # of one picture; what says that it is larger is refus
 class Plan:
     """What a reader process is told of its camera. It travels through a pipe, password and all."""
 
-    kind: Literal["stream", "usb", "video", "folder"]
-    place: str  # URL without user and password, device, or path
+    kind: Literal["stream", "usb", "files"]
+    place: str  # URL without user and password, device, or path of a video or folder
     user: str | None = None
     password: str | None = None
     transport: Literal["tcp", "udp"] = "tcp"
@@ -35,7 +35,7 @@ class Plan:
     @property
     def live(self) -> bool:
         """Whether it gives frames at its own pace, so that silence is a fault."""
-        return self.kind in ("stream", "usb")
+        return self.kind != "files"
 
 
 class Image(Protocol):
