@@ -58,13 +58,13 @@ def web_url(text: str) -> str:
 
 
 def loopback(text: str) -> str:
-    """Where the page may listen: ADDRESS:PORT of this machine alone, or unix:/PATH."""
+    """Where the page may listen: ADDRESS:PORT of this machine alone, port 0 for any free one, or unix:/PATH."""
     if text.startswith("unix:"):
         if not text.startswith("unix:/") or len(text.encode()) > 105:
             raise ValueError(f"found {text!r}; wanted unix: and an absolute path of at most 100 bytes")
         return text
     host, _, port = text.rpartition(":")
-    if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+    if not re.fullmatch("[0-9]{1,5}", port) or int(port) > 65535:
         raise ValueError(f"found {text!r}; wanted ADDRESS:PORT as 127.0.0.1:8787, or unix:/run/minewatch/page.sock")
     if host != "localhost" and not _is_loopback(host.strip("[]")):
         raise ValueError(f"found {text!r}, which others can reach; wanted 127.0.0.1:{port}. For others put the "
