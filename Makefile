@@ -8,10 +8,13 @@ GIVEN := $(filter command,$(origin PY))
 GPU_PY := $(if $(GIVEN),$(PY),.venv-gpu/bin/python)
 SYSTEM := $(if $(filter aarch64,$(shell uname -m)),--system-site-packages)
 
-.PHONY: demo test soak gpu-check setup lint clean
+.PHONY: demo watch-demo test soak gpu-check setup lint clean
 
 demo: setup
 	$(PY) benchmarks/demo.py --out out/demo $(if $(DATA),--data "$(DATA)")
+
+watch-demo: setup
+	$(PY) benchmarks/watch_demo.py --out out/watch-demo
 
 test: setup lint
 	$(PY) -m pytest

@@ -5,13 +5,13 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 from . import outlook
-from .calendar import Calendar
 from .cameras.picture import Picture
 from .clock import Clock
 from .config.schema import Config
 from .desk import Desk
 from .detection.supervisor import Detector
 from .events.recorder import Recorder
+from .events.wall import Wall
 from .faults import Faults
 from .metrics import Metrics
 from .notify import Notifier
@@ -28,10 +28,10 @@ class Bulletin:
     """Gathers what the parts say of themselves."""
 
     def __init__(self, config: Config, clock: Clock, posts: Posts, detector: Detector[Picture],
-                 recorder: Recorder, senders: Senders, calendar: Calendar) -> None:
+                 recorder: Recorder, senders: Senders, wall: Wall) -> None:
         self.config, self.config_fault = config, ""
         self._clock, self._posts, self._detector, self._recorder = clock, posts, detector, recorder
-        self._senders, self._calendar = senders, calendar
+        self._senders, self._wall = senders, wall
         self._began, self._due, self._version = clock.wall(), float("-inf"), _version()
 
     def due(self, now: float) -> bool:
@@ -47,10 +47,10 @@ class Bulletin:
                    *(CameraStatus(part.name, "off") for part in self.config.cameras if not part.enabled))
         detector, storage, sinks = self._detector.status(), self._recorder.status(), self._senders.status()
         reasons = outlook.unwatched(cameras, detector)
-        others = outlook.troubles(detector, storage, sinks, self.config_fault, self._calendar.suspect)
+        others = outlook.troubles(detector, storage, sinks, self.config_fault, self._wall.suspect)
         text = outlook.said(reasons, others, len(self._posts))
         return Status(self._clock.wall(), now, self._version, self.config.site, self._began, not reasons, text,
-                      tuple(others), cameras, detector, storage, sinks, self.config_fault, self._calendar.suspect,
+                      tuple(others), cameras, detector, storage, sinks, self.config_fault, self._wall.suspect,
                       resident_bytes())
 
 

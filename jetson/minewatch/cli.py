@@ -1,10 +1,10 @@
-"""minewatch run /etc/minewatch/minewatch.yaml
+"""minewatch run minewatch.yaml
 
-Watches cameras for bare heads, for months. `minewatch check CONFIG` names every mistake of a configuration;
-`minewatch replay CLIP` prints the events that a recording would raise.
+The helmet watch: looks through cameras for months and never loses an alarm. `minewatch check CONFIG` names every
+mistake of a configuration, `minewatch replay CLIP` the events that a recording would raise.
 
-Exit codes: 0 asked to stop, or done; 1 a fault of ours; 2 you can mend it; 3 part of it was not seen; 78 it must not be
-started again before somebody mended it.
+exit codes: 0 done, or asked to stop; 1 a fault of ours; 2 you can mend it; 3 part of it could not be seen; 78 the watch
+must not be started again before somebody mended what its last line says.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from minehat.doors import DONE, MENDABLE, run_door
-
-Command = Callable[[argparse.Namespace], int]
+from minehat.errors import MineHatError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,11 +26,52 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _main(argv: Sequence[str]) -> int:
     args = _parser().parse_args(argv)
-    command: Command = args.command
+    command: Callable[[argparse.Namespace], int] = args.call
     return command(args)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="minewatch", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, call: Callable[[argparse.Namespace], int], text: str,
+                page: str | None = None) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=page or text,
+                                   formatter_class=argparse.RawDescriptionHelpFormatter)
+        made.set_defaults(call=call)
+        return made
+
+    run = command("run", _run, "watch, until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew")
+    check = command("check", _check, "name every mistake of a configuration, and what would stand in the way")
+    check.add_argument("--cameras", action="store_true", help="open each camera, and say what it gives")
+    for one in (run, check):
+        one.add_argument("config", metavar="CONFIG", type=Path, help="a YAML file; see minewatch.example.yaml")
+    command("hash-password", _hash_password, "ask for a password and print what `web.users` wants of it")
     return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    from .watch import GIVEN_UP, run
+
+    code = run_door(lambda _: run(args.config), [])
+    return GIVEN_UP if code == MENDABLE else code
+
+
+def _check(args: argparse.Namespace) -> int:
+    from .config.check import check_config
+
+    return check_config(args.config, args.cameras)
+
+
+def _hash_password(args: argparse.Namespace) -> int:
+    from .config.passwords import hashed
+
+    if sys.stdin.isatty():
+        password = getpass.getpass("password: ")
+        if password != getpass.getpass("once more: "):
+            raise MineHatError("the two passwords differ. Type the same one twice.")
+    else:
+        password = sys.stdin.readline().rstrip("\n")
+    print(hashed(password))
+    return DONE

@@ -8,7 +8,7 @@ from .clock import Clock
 from .config.schema import ClipsPart
 from .events.event import Event, Kept
 from .events.files import Snapshot
-from .events.recorder import Committed, Recorder
+from .events.recorder import Recorder
 from .judging.verdict import Verdict
 from .logs import logger
 from .post import Post
@@ -22,8 +22,9 @@ class Desk:
     """Between the parts that decide and the store that keeps. told: called after events were committed."""
 
     def __init__(self, recorder: Recorder, scribe: Scribe, clock: Clock, clips: ClipsPart,
-                 told: Callable[[Committed], None]) -> None:
+                 told: Callable[[Kept, float], None]) -> None:
         self.clips = clips
+        self._running: dict[str, int] = {}  # path of a clip that a camera writes -> its event
         self._recorder, self._scribe, self._clock, self._told = recorder, scribe, clock, told
 
     def tell(self, verdicts: Iterable[Verdict], camera: str = "", snapshot: Callable[[], Snapshot] | None = None,
@@ -36,22 +37,23 @@ class Desk:
 
     def turn(self, posts: Mapping[str, Post]) -> None:
         """Pass on what is on disk now, ask for clips, and note those that are done."""
-        for kept in self._recorder.committed():
+        for kept, seconds in self._recorder.committed():
             _log(kept)
-            self._told(kept)
+            self._told(kept, seconds)
             if self.clips.enabled and kept.event.kind in WITH_PICTURES and kept.event.camera in posts:
                 self._ask(posts[kept.event.camera], kept)
         for post in posts.values():
             while post.clips:
                 clip = post.clips.pop()
-                self._recorder.clip_done(clip.path, clip.fault)
+                self._recorder.clip_done(self._running.pop(clip.path), clip.bytes, clip.fault)
 
     def _ask(self, post: Post, kept: Kept) -> None:
         """Have the camera copy its stream, from before the person was seen until after now."""
         path = self._recorder.clip_path(kept)
         if path is not None:
+            self._running[str(path)] = kept.seq
             now, wall = self._clock.monotonic(), self._clock.wall()
-            post.camera.clip(path, now - (wall - kept.event.began) - self.clips.before, now + self.clips.after)
+            post.camera.clip(str(path), now - (wall - kept.event.began) - self.clips.before, now + self.clips.after)
 
 
 def _log(kept: Kept) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from minehat.detections import Detections
 
+from . import health
 from .cameras.camera import Camera
 from .cameras.messages import THUMB_HEIGHT, THUMB_WIDTH, ClipDone, Skipped
 from .cameras.picture import Picture
@@ -15,7 +16,6 @@ from .cameras.standing import Change
 from .config.schema import CameraPart, RulesPart
 from .events.event import Event
 from .faults import Faults
-from .health import look as health
 from .judging.history import History
 from .judging.judge import closed, judge, new_day, open_incidents, resumed, tracks_of, with_rules
 from .judging.verdict import Verdict
@@ -47,7 +47,7 @@ class Post:
                 self.clips.append(one)
             elif isinstance(one, Skipped):
                 self.skipped.append(one.text)
-            else:
+            elif one.thumb is not None:
                 thumb = np.frombuffer(one.thumb, np.uint8).reshape(THUMB_HEIGHT, THUMB_WIDTH)
                 self._health, found = health.look(self._health, thumb, one.print, one.moment)
                 verdicts += found

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .cameras.camera import Camera
+from .cameras.nursery import Nursery
 from .cameras.picture import Picture
 from .cameras.standing import Opener
 from .clock import Clock
@@ -26,7 +28,8 @@ class Posts(Mapping[str, Post]):
     """The posts of the cameras that are on, by name."""
 
     def __init__(self, config: Config, base: Path, classes: Sequence[str], clock: Clock, faults: Faults,
-                 tell: Tell) -> None:
+                 tell: Tell, nursery: Nursery, redact: Callable[[str], str]) -> None:
+        self._nursery, self._redact = nursery, redact
         self._config, self._base, self._classes, self._clock = config, base, tuple(classes), clock
         self._faults, self._tell = faults, tell
         self._opener, self._turns = Opener(), Turns()
@@ -42,7 +45,7 @@ class Posts(Mapping[str, Post]):
     def __len__(self) -> int:
         return len(self._posts)
 
-    def waitables(self) -> list[object]:
+    def waitables(self) -> list[Any]:
         """What the loop waits for."""
         return [one for post in self._posts.values() for one in post.camera.waitables()]
 
@@ -58,9 +61,9 @@ class Posts(Mapping[str, Post]):
                    for name, post in self._posts.items() if (newest := post.camera.newest) is not None}
         choice = chosen(waiting, self._turns, part.batch, part.oldest_seconds, now)
         self._turns = choice.turns
-        for name in choice.stale:
-            self._posts[name].camera.take().free()
-        return [self._posts[name].camera.take() for name in choice.chosen]
+        for picture in self._taken(choice.stale):
+            picture.free()
+        return self._taken(choice.chosen)
 
     def resume(self, incidents: Sequence[Event], now: float, wall: float) -> None:
         """After a restart: incidents that the run before left open go on."""
@@ -111,13 +114,18 @@ class Posts(Mapping[str, Post]):
         for camera in self._leaving:
             camera.kill()
 
+    def _taken(self, names: Iterable[str]) -> list[Picture]:
+        return [picture for name in names if (picture := self._posts[name].camera.take()) is not None]
+
     def _made(self, part: CameraPart) -> Post:
         rules = changed(self._config.rules, part.rules)
         history = History.fresh(rules, part.zones, self._classes)
         return Post(part, self._camera(part), history, self._faults)
 
     def _camera(self, part: CameraPart) -> Camera:
-        return Camera(part, self._base, self._clock, self._opener, self._config.clips)
+        clips = self._config.clips
+        return Camera(part, self._base, self._clock, self._opener, self._nursery,
+                      clips.before if clips.enabled else 0.0, self._redact)
 
     def _remove(self, name: str, now: float) -> None:
         post = self._posts.pop(name)

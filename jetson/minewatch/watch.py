@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import datetime
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from minehat.errors import MineHatError
 
 from . import logs
 from .bulletin import Bulletin, note_storage, spread
-from .calendar import Calendar
+from .cameras.nursery import Nursery
 from .cameras.picture import Picture
 from .carried import carried
 from .clock import Clock, SystemClock
@@ -21,9 +23,10 @@ from .config.schema import Config
 from .desk import Desk
 from .detection.answers import Answer, Change
 from .detection.supervisor import Detector
-from .events.event import Kind
-from .events.lock import FolderLock
-from .events.recorder import Committed, Recorder
+from .events.event import Kept, Kind
+from .events.lock import owned
+from .events.recorder import Recorder
+from .events.wall import Wall
 from .faults import Faults
 from .gaze import Gaze
 from .judging.verdict import Verdict
@@ -50,8 +53,9 @@ def run(path: Path, clock: Clock | None = None) -> int:
     Raises MineHatError where the watch cannot begin.
     """
     config = read_config(path)
-    with logs.set_up(config.log, Redactor.of(config)), FolderLock(config.state), Signals() as signals:
-        watch = Watch(config, path, clock or SystemClock(), signals)
+    redact = Redactor.of(config)
+    with logs.set_up(config.log, redact), owned(config.state), Signals() as signals, closing(Nursery()) as nursery:
+        watch = Watch(config, path, clock or SystemClock(), signals, nursery, redact)
         try:
             watch.begin()
             while not (signals.stop or watch.hopeless):
@@ -64,26 +68,28 @@ def run(path: Path, clock: Clock | None = None) -> int:
 class Watch:
     """All parts of a running watch. Nothing in its loop waits for a disk, a network or a child."""
 
-    def __init__(self, config: Config, path: Path, clock: Clock, signals: Signals) -> None:
+    def __init__(self, config: Config, path: Path, clock: Clock, signals: Signals, nursery: Nursery,
+                 redact: Redactor) -> None:
         classes = minehat.read_card(config.model.card or config.model.file).classes
         self.hopeless = ""  # why it makes no sense to go on, or to begin again as things are
         self._config, self._path, self._clock, self._signals = config, path, clock, signals
         self._notifier, self._metrics = Notifier.of_environment(), Metrics()
         self._page = Page(config, clock, path)
-        self._recorder = Recorder(config.state, config.keep, clock, lambda: self._calendar.suspect)
-        self._calendar = Calendar(clock, self._recorder.newest_time())
+        self._wall, self._day = Wall(clock), _day_of(clock.wall())
+        self._recorder = Recorder(config.state, config.keep, clock, lambda: self._wall.suspect)
+        self._wall.newest_is(self._recorder.newest_time())
         self._senders = Senders(config.sinks, config.state, config.site, clock)
-        scribe = Scribe(clock, lambda: self._calendar.suspect)
+        scribe = Scribe(clock, lambda: self._wall.suspect)
         self._desk = Desk(self._recorder, scribe, clock, config.clips, self._told)
         self._carried = carried((kept.event for kept in self._recorder.open_incidents()),
                                 {part.name for part in config.cameras if part.enabled})
         self._faults = Faults(self._carried.faults)
-        self._posts = Posts(config, path.parent, classes, clock, self._faults, self._desk.tell)
+        self._posts = Posts(config, path.parent, classes, clock, self._faults, self._desk.tell, nursery, redact)
         self._posts.resume(self._carried.incidents, clock.monotonic(), clock.wall())
         self._detector: Detector[Picture] = Detector(*models_of(config), clock)
         self._gaze = Gaze(self._posts, self._desk, self._page, self._metrics)
         self._bulletin = Bulletin(config, clock, self._posts, self._detector, self._recorder, self._senders,
-                                  self._calendar)
+                                  self._wall)
 
     def begin(self) -> None:
         """Say that the watch begins, and end what the run before left open for nobody to end."""
@@ -107,7 +113,7 @@ class Watch:
         self._desk.turn(self._posts)
         if self._page.turn(now) or self._signals.reload:
             self._reload(now)
-        self._keep_time(now)
+        self._keep_time()
         if self._bulletin.due(now):
             self._show_all(now)
         self._notifier.beat(now)
@@ -177,10 +183,10 @@ class Watch:
         if new.model != old.model or new.detector.threads != old.detector.threads:
             self._detector.try_model(models_of(new)[0], self._gaze.album.frames)
 
-    def _keep_time(self, now: float) -> None:
-        told, new_day = self._calendar.turn(now)
-        self._desk.tell(told)
-        if new_day:
+    def _keep_time(self) -> None:
+        self._desk.tell(self._wall.turn())
+        if (today := _day_of(self._clock.wall())) != self._day:
+            self._day = today
             self._posts.new_day()
 
     def _show_all(self, now: float) -> None:
@@ -191,7 +197,12 @@ class Watch:
     def _say(self, kind: Kind, now: float, remark: str = "") -> None:
         self._desk.tell([Verdict(kind, now, now, remark=" ".join(remark.split())[:2000])])
 
-    def _told(self, kept: Committed) -> None:
+    def _told(self, kept: Kept, seconds: float) -> None:
         """An event is on disk: now others may hear of it."""
         self._senders.wake()
-        self._metrics.committed(kept.event.kind, kept.seconds)
+        self._metrics.committed(kept.event.kind, seconds)
+
+
+def _day_of(wall: float) -> int:
+    """Which day it is at this place."""
+    return datetime.fromtimestamp(wall).toordinal()
