@@ -36,6 +36,7 @@ WINDOW = 20  # messages that wait for their confirmation; fewer where the broker
 MEND = {"Bad user name or password", "Not authorized", "Banned", "Client identifier not valid",
         "Bad authentication method"}
 OURS = {"Topic name invalid", "Payload format invalid", "Packet too large"}  # about this event alone
+LOST = "Unspecified error"  # paho's word for a connection that broke
 OLD = "Unsupported protocol version"
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class Mqtt:
         self._id = part.client_id or f"minewatch-{re.sub('[^a-zA-Z0-9]+', '-', site).strip('-')[:20]}-{box}"
         self._online = f"{part.topic}/online"
         self._protocol = MQTTProtocolVersion.MQTTv5
+        self._window = WINDOW
         self._client: Any = None
         self._greeted = False
         self._lost = ""
@@ -122,6 +124,7 @@ class Mqtt:
         client = _Client(CallbackAPIVersion.VERSION2, self._id, protocol=self._protocol, reconnect_on_failure=False,
                          **new)
         client.dialled = lambda: dial(self._part.host, self._part.port, deadline, tls)
+        client.max_inflight_messages_set(self._window)
         client.will_set(self._online, "offline", qos=1, retain=True)
         if self._part.user is not None:
             client.username_pw_set(self._part.user, revealed(self._part.password))
@@ -133,12 +136,15 @@ class Mqtt:
         if reason.is_failure:
             self._lost = f"the broker refuses us: {reason}"
             return
-        self._greeted = True
         most = getattr(properties, "ReceiveMaximum", WINDOW)
-        client.max_inflight_messages_set(min(WINDOW, most))
+        if most < self._window:  # paho cannot change it on a connection that stands
+            self._window = most
+            self._lost = f"the broker takes {most} messages at once; connecting again"
+        self._greeted = True
 
     def _on_disconnect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-        self._lost = self._lost or f"the connection ended: {reason}"
+        text = str(reason)
+        self._lost = self._lost or ("the connection was lost" if text == LOST else f"the broker hung up: {text}")
 
     def _on_publish(self, client: Any, data: Any, number: int, reason: Any, properties: Any) -> None:
         self._acked[number] = str(reason) if reason.is_failure else ""
