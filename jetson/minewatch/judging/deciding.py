@@ -9,6 +9,7 @@ from ..config.schema import RulesPart
 from ..events.event import ENDED_BY, Kind
 from .evidence import NONE, is_nobodys
 from .history import History, Still
+from .merging import taken_from
 from .notices import ended, opened
 from .person import Incident, Person, Stay
 from .verdict import Verdict
@@ -70,8 +71,18 @@ def _bare_head(history: History, number: int) -> Judged:
     if zone is None or person.judged != history.watched or not person.is_bare \
             or not person.bare.reaches(zone.rules.seconds, zone.rules.frames):
         return history, []
+    other = taken_from(history.people, number, history.moment)
+    if other is not None:
+        return _handed_over(history, other, number), []
     history, incident, told = _opened(history, "bare_head", zone.name, zone.rules, person, person.bare.began)
     return _with(history, number, replace(person, incident=incident, safe=NONE)), told
+
+
+def _handed_over(history: History, other: int, number: int) -> History:
+    """The incident of one is the other's: their tracks were mixed up."""
+    one, mine = history.people[other], history.people[number]
+    history = _with(history, number, replace(mine, incident=one.incident, safe=NONE))
+    return _with(history, other, replace(one, incident=None, bare=NONE))
 
 
 def _end_of_bare_head(history: History, number: int, person: Person, incident: Incident) -> Judged:

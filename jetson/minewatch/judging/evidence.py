@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..events.event import Box
+
+NOWHERE: Box = (0.0, 0.0, 0.0, 0.0)
+
 
 @dataclass(frozen=True)
 class Moment:
@@ -26,21 +30,24 @@ class Run:
     last: float = 0.0  # the latest of them, seconds watched
     frames: int = 0  # of them
     weight: float = 0.0
+    first_box: Box = NOWHERE  # where the first of them was
+    last_box: Box = NOWHERE
 
     @property
     def lasted(self) -> float:
         """Seconds from the first to the last."""
         return self.last - self.first
 
-    def after(self, moment: Moment, is_one: bool, share: float) -> Run:
-        """The run after one more sight."""
+    def after(self, moment: Moment, box: Box, is_one: bool, share: float) -> Run:
+        """The run after one more sight, in that box."""
         if is_one:
             if not self.frames:
-                return Run(moment.now, moment.watched, moment.watched, 1, 1 - share)
-            return Run(self.began, self.first, moment.watched, self.frames + 1, self.weight + 1 - share)
+                return Run(moment.now, moment.watched, moment.watched, 1, 1 - share, box, box)
+            return Run(self.began, self.first, moment.watched, self.frames + 1, self.weight + 1 - share,
+                       self.first_box, box)
         if not self.frames or self.weight - share < -1e-9:
             return NONE
-        return Run(self.began, self.first, self.last, self.frames, self.weight - share)
+        return Run(self.began, self.first, self.last, self.frames, self.weight - share, self.first_box, self.last_box)
 
     def reaches(self, seconds: float, frames: int) -> bool:
         """Whether it lasted so long and was seen so often."""

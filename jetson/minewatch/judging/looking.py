@@ -12,7 +12,7 @@ from .merging import found_again
 from .motion import Array
 from .person import Sight, after, newcomer
 from .settling import settled
-from .tracker import overlaps, track, without
+from .tracker import Tracks, overlaps, track, without
 from .zones import standing
 
 SAME_PLACE = 0.5  # IoU of a helmet with the place of one that nobody wears
@@ -31,12 +31,13 @@ def looked_at(history: History, found: Detections) -> History:
     """After one frame, boxes in shares: every tracked head is a sight of somebody. Nothing is decided yet."""
     history, found = _without_stills(history, found)
     found = settled(found, history.helmet, history.head)
-    tracks, numbers = track(history.tracks, found.boxes, found.scores, history.watched, history.settings)
+    kinds = (found.labels == history.head).astype(np.float64)
+    tracks, numbers = track(history.tracks, found.boxes, found.scores, kinds, history.watched, history.settings)
     rows = np.flatnonzero(numbers)
     if not len(rows):
         return replace(history, tracks=tracks)
     people = dict(history.people)
-    for number, sight in _sights(history, found[rows], numbers[rows]):
+    for number, sight in _sights(history, found[rows], numbers[rows], tracks):
         people[number] = after(people.get(number) or newcomer(number, sight), sight)
     people, gone = found_again(people, frozenset(tracks.numbers.tolist()), history.frames, history.moment)
     return replace(history, people=people, tracks=without(tracks, gone))
@@ -60,15 +61,18 @@ def _without_stills(history: History, found: Detections) -> tuple[History, Detec
     return replace(history, stills=tuple(stills)), found[kept]
 
 
-def _sights(history: History, found: Detections, numbers: Array) -> list[tuple[int, Sight]]:
+def _sights(history: History, found: Detections, numbers: Array, tracks: Tracks) -> list[tuple[int, Sight]]:
     """Each head's track, and the sight that it is."""
     tracked: list[int] = numbers.tolist()
+    speeds = dict(zip(tracks.numbers.tolist(), tracks.motion.speeds[:, :2].tolist(), strict=True))
     inside = [standing(zone, found.boxes, _there(history, tracked, zone.name)) for zone in history.zones]
     sights = []
     for row, (number, box) in enumerate(zip(tracked, found.boxes.tolist(), strict=True)):
         zones = tuple(zone for zone, there in zip(history.zones, inside, strict=True) if there[row])
+        right, down = speeds[number]
         sights.append((number, Sight(history.moment, history.frames, (box[0], box[1], box[2], box[3]),
-                                     float(found.scores[row]), bool(found.labels[row] == history.head), zones)))
+                                     float(found.scores[row]), bool(found.labels[row] == history.head), (right, down),
+                                     zones)))
     return sights
 
 

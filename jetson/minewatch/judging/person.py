@@ -47,6 +47,7 @@ class Person:
     judged: float  # seconds watched, of the latest sight in a zone where helmets are asked for
     sights: int
     rest: Rest
+    speed: tuple[float, float] = (0.0, 0.0)  # of the head's middle, shares a second
     bare: Run = NONE
     safe: Run = NONE
     incident: Incident | None = None
@@ -86,6 +87,7 @@ class Sight:
     box: Box
     score: float
     is_bare: bool
+    speed: tuple[float, float]  # shares a second, as the tracker has it
     zones: tuple[Zone, ...]  # in which it is
 
     @property
@@ -120,14 +122,15 @@ def after(person: Person, sight: Sight) -> Person:
     moment, zone = sight.moment, sight.zone
     bare, safe, judged = person.bare, person.safe, person.judged
     if zone:
-        bare = bare.after(moment, sight.is_bare, zone.rules.share)
-        safe = safe.after(moment, not sight.is_bare, zone.rules.share)
+        bare = bare.after(moment, sight.box, sight.is_bare, zone.rules.share)
+        safe = safe.after(moment, sight.box, not sight.is_bare, zone.rules.share)
         judged = moment.watched
     incident = person.incident
     if incident and zone and sight.is_bare and sight.score > incident.score:
         incident = replace(incident, score=sight.score)
     return Person(person.number, sight.box, sight.score, sight.is_bare, person.born, moment.watched, sight.frame,
-                  judged, person.sights + 1, still(person.rest, sight.place, moment, sight.is_bare), bare, safe,
+                  judged, person.sights + 1, still(person.rest, sight.place, moment, sight.is_bare), sight.speed,
+                  bare, safe,
                   incident, _stays(person, sight), zone.name if zone else None, sight.ignored)
 
 
@@ -158,6 +161,7 @@ def joined(old: Person, young: Person) -> Person:
         stays[name] = replace(before, last=stay.last, sights=before.sights + stay.sights) if before else stay
     return replace(old, box=young.box, score=young.score, is_bare=young.is_bare, seen=young.seen, frame=young.frame,
                    judged=max(old.judged, young.judged), sights=old.sights + young.sights, rest=young.rest,
+                   speed=young.speed,
                    bare=old.bare if old.bare.frames else young.bare, safe=old.safe if old.safe.frames else young.safe,
                    stays=tuple(stays.items()), asked=young.asked, ignored=young.ignored)
 

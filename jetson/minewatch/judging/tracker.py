@@ -2,7 +2,8 @@
 
 Three rounds pair the tracks with a frame's boxes: sure boxes that overlap where a track should be, then unsure ones,
 then sure boxes that are merely near, the nearer the less time has passed: at 2 frames a second people step out of
-their boxes. Helmet or bare makes no difference. Only sure boxes begin tracks.
+their boxes. Only sure boxes begin tracks. A network that takes somebody's
+helmet for bare hair now and then breaks no track: kinds only tip the balance between people who cross.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from .motion import Array, Motion, at_first_sight, corrected, moved
 OVERLAP = 0.1  # least IoU of a box with where its track should be
 SWIFT = 4.0  # sizes of a head that somebody moves in a second, at most
 FARTHEST = 2.5  # sizes from where a track should be, at which a box may still be its own
+KIND = 0.5  # share of its likeness that a box of the other kind loses
+LEARNT = 0.2  # how much of what a track's kind is held to be is its latest box's
 ALIKE = 0.45  # least of one area to the other, of boxes that are near
 
 
@@ -37,6 +40,7 @@ class Tracks:
     motion: Motion
     numbers: Array  # [n] int64
     seen: Array  # [n] float64 seconds, of the latest sight
+    kinds: Array  # [n] float64, 0 to 1: the mean of its boxes' kinds, the latest the most
     now: float = 0.0
     given: int = 0  # the highest number so far
 
@@ -44,33 +48,36 @@ class Tracks:
         return len(self.numbers)
 
     def __getitem__(self, rows: Array) -> Tracks:
-        return replace(self, motion=self.motion[rows], numbers=self.numbers[rows], seen=self.seen[rows])
+        return replace(self, motion=self.motion[rows], numbers=self.numbers[rows], seen=self.seen[rows],
+                       kinds=self.kinds[rows])
 
 
 def no_tracks(given: int = 0) -> Tracks:
     """Nobody yet; the next number is given + 1."""
-    return Tracks(at_first_sight(np.zeros((0, 4))), np.zeros(0, np.int64), np.zeros(0), given=given)
+    return Tracks(at_first_sight(np.zeros((0, 4))), np.zeros(0, np.int64), np.zeros(0), np.zeros(0), given=given)
 
 
-def track(tracks: Tracks, boxes: Array, scores: Array, now: float, settings: Settings) -> tuple[Tracks, Array]:
+def track(tracks: Tracks, boxes: Array, scores: Array, kinds: Array, now: float,
+          settings: Settings) -> tuple[Tracks, Array]:
     """One frame on. Returns the tracks after it and the number [n] int64 of each box's track, 0 for none.
 
-    boxes: [n, 4] x0 y0 x1 y1, shares of the frame's sides, finite. scores: [n]. now: seconds, never less than before.
+    boxes: [n, 4] x0 y0 x1 y1, shares of the frame's sides, finite. scores: [n]. kinds: [n], 0 or 1. now: seconds, never
+    less than before.
     """
     ahead = replace(tracks, motion=moved(tracks.motion, now - tracks.now), now=now) if len(tracks) else tracks
     ahead = replace(ahead, now=now)
-    whose = _paired(ahead, boxes, scores, settings)
+    whose = _paired(ahead, boxes, scores, kinds, settings)
     seen = whose >= 0
     numbers = np.zeros(len(boxes), np.int64)
     numbers[seen] = ahead.numbers[whose[seen]]
-    kept = _corrected(ahead, whose[seen], boxes[seen])
+    kept = _corrected(ahead, whose[seen], boxes[seen], kinds[seen])
     kept = kept[now - kept.seen <= settings.gap + 1e-9]
     new = np.flatnonzero(~seen & (scores >= settings.sure))
     room = settings.most - int(seen.sum())
     new = new[np.argsort(-scores[new], kind="stable")[:max(room, 0)]]
     new.sort()
     numbers[new] = kept.given + 1 + np.arange(len(new))
-    return _bounded(_joined(kept, boxes[new], numbers[new]), settings.most), numbers
+    return _bounded(_joined(kept, boxes[new], numbers[new], kinds[new]), settings.most), numbers
 
 
 def without(tracks: Tracks, numbers: set[int]) -> Tracks:
@@ -87,7 +94,7 @@ def overlaps(boxes: Array, others: Array) -> Array:
     return np.asarray(both / np.maximum(union, 1e-18))
 
 
-def _paired(tracks: Tracks, boxes: Array, scores: Array, settings: Settings) -> Array:
+def _paired(tracks: Tracks, boxes: Array, scores: Array, kinds: Array, settings: Settings) -> Array:
     """[n] int64: the row of each box's track, -1 for none."""
     whose = np.full(len(boxes), -1, np.int64)
     if not len(tracks) or not len(boxes):
@@ -97,10 +104,14 @@ def _paired(tracks: Tracks, boxes: Array, scores: Array, settings: Settings) -> 
     reach = np.minimum(SWIFT * (tracks.now - tracks.seen), FARTHEST)
 
     def overlapping(rows: Array, columns: Array) -> Array:
-        return (overlaps(should[rows], boxes[columns]) - OVERLAP) / (1 - OVERLAP)
+        return (overlaps(should[rows], boxes[columns]) - OVERLAP) / (1 - OVERLAP) * of_kind(rows, columns)
 
     def near(rows: Array, columns: Array) -> Array:
-        return 1 - _steps(should[rows], boxes[columns]) / np.maximum(reach[rows], 1e-9)[:, None]
+        away = _steps(should[rows], boxes[columns]) / np.maximum(reach[rows], 1e-9)[:, None]
+        return np.maximum(1 - away, 0) * of_kind(rows, columns)
+
+    def of_kind(rows: Array, columns: Array) -> Array:
+        return 1 - KIND * np.abs(tracks.kinds[rows][:, None] - kinds[columns][None])
 
     for among, likeness in ((sure, overlapping), (~sure, overlapping), (sure, near)):
         _pair(whose, np.flatnonzero(among & (whose < 0)), len(tracks), likeness)
@@ -144,7 +155,7 @@ def _steps(boxes: Array, others: Array) -> Array:
     return np.asarray(away)
 
 
-def _corrected(tracks: Tracks, rows: Array, boxes: Array) -> Tracks:
+def _corrected(tracks: Tracks, rows: Array, boxes: Array, kinds: Array) -> Tracks:
     """The tracks after those rows were seen in boxes."""
     if not len(rows):
         return tracks
@@ -153,14 +164,17 @@ def _corrected(tracks: Tracks, rows: Array, boxes: Array) -> Tracks:
     places[rows], speeds[rows], unsure[rows] = right.places, right.speeds, right.unsure
     seen = tracks.seen.copy()
     seen[rows] = tracks.now
-    return replace(tracks, motion=Motion(places, speeds, unsure), seen=seen)
+    held = tracks.kinds.copy()
+    held[rows] += LEARNT * (kinds - held[rows])
+    return replace(tracks, motion=Motion(places, speeds, unsure), seen=seen, kinds=held)
 
 
-def _joined(tracks: Tracks, boxes: Array, numbers: Array) -> Tracks:
+def _joined(tracks: Tracks, boxes: Array, numbers: Array, kinds: Array) -> Tracks:
     if not len(numbers):
         return tracks
     return Tracks(tracks.motion.joined(at_first_sight(boxes)), np.concatenate([tracks.numbers, numbers]),
-                  np.concatenate([tracks.seen, np.full(len(numbers), tracks.now)]), tracks.now, int(numbers[-1]))
+                  np.concatenate([tracks.seen, np.full(len(numbers), tracks.now)]),
+                  np.concatenate([tracks.kinds, kinds]), tracks.now, int(numbers[-1]))
 
 
 def _bounded(tracks: Tracks, most: int) -> Tracks:
