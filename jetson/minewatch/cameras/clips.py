@@ -108,7 +108,7 @@ class _Writer(threading.Thread):
     def run(self) -> None:
         try:
             done = ClipDone(self._clip.path, self._write(Path(self._clip.path)))
-        except (OSError, ValueError) as exc:  # av's own errors are of both kinds
+        except (av.error.FFmpegError, OSError, ValueError) as exc:
             done = ClipDone(self._clip.path, 0, f"{Path(self._clip.path).name} was not written: "
                                                 f"{getattr(exc, 'strerror', None) or exc}")
         self._say(done)

@@ -20,11 +20,12 @@ from .source import MOST_PIXELS, Coded, Frame, Pixels, Plan, SourceLost, Taken
 
 OPEN = 4.5  # seconds until libav gives up opening; the watch does at 5
 LATER = 2.0  # seconds beyond the watch's own patience after which libav gives up reading
-PROBE = {"probesize": "65536", "analyzeduration": "500000", "max_streams": "16"}
+PROBE = {"probesize": "65536", "analyzeduration": "500000", "max_streams": "16", "max_pixels": str(MOST_PIXELS)}
 STREAM = {"protocol_whitelist": "rtsp,rtsps,rtp,tcp,udp,tls", "allowed_media_types": "video",
           "timeout": str(int(OPEN * 1e6))}
 VIDEO = {"protocol_whitelist": "file"}
 LARGE = 1280 * 720  # pixels, above which two threads decode
+FAULTS = (av.error.FFmpegError, OSError, ValueError)  # of libav and PyAV
 Refuse = Callable[[SourceLost], NoReturn]
 
 
@@ -82,7 +83,7 @@ class PyAvSource:
                 self._container = av.open(url, format=format, options={**PROBE, **options},
                                           timeout=(OPEN, self._plan.stall + LATER))
             self._choose()
-        except (OSError, ValueError) as exc:
+        except FAULTS as exc:
             self.__exit__()
             raise self._no_device() or lost_at_open(self._place, exc, time.monotonic() - began, OPEN) from None
         except BaseException:
@@ -103,7 +104,7 @@ class PyAvSource:
                 if not (self._plan.repeat and self._plan.kind == "files"):
                     break
                 self._rewind()
-        except (OSError, ValueError) as exc:
+        except FAULTS as exc:
             raise lost_in_reading(self._place, exc) from None
         raise SourceLost("unplugged" if self._plan.kind == "usb" else "ended",
                          f"{self._place}: {'the device is gone' if self._plan.kind == 'usb' else 'it ended'}")
@@ -211,6 +212,7 @@ class _RedirectGuard(logging.Handler):
     def __enter__(self) -> None:
         if self._address is not None:
             self._logger.addHandler(self)
+            self._logger.setLevel(logging.INFO)
             av.logging.set_level(av.logging.INFO)
 
     def __exit__(self, *exc: object) -> None:

@@ -11,12 +11,14 @@ import os
 import socket
 import threading
 import time
+import traceback
 from contextlib import suppress
 from typing import NoReturn
 
 from ..detection.wire import Wire
 from .clips import Clips
 from .desk import Desk
+from .gstreamer_pipeline import wanted as gstreamer_wanted
 from .messages import Born, Clip, Free, FromReader, Lost, Skipped
 from .pyav_source import PyAvSource, Refuse
 from .quarantine import Quarantine, is_stale, passed
@@ -60,7 +62,7 @@ class Reader:
         try:
             why = self._read()
         except Exception as exc:  # a fault of ours or of a library; the watch must hear of it
-            why = Lost("broken", f"its reader failed: {type(exc).__name__}: {self._without_secrets(str(exc))}")
+            why = Lost("broken", f"its reader failed: {_where(exc)}")
         if why is not None:
             self._clips.finish(CLIPS)
             self._say(why)
@@ -78,7 +80,7 @@ class Reader:
                         self._clips.finish(CLIPS)
                         return None
         except SourceLost as exc:
-            return Lost(exc.cause, self._without_secrets(exc.text))
+            return Lost(exc.cause, exc.text)
         return Lost("ended", "it ended")
 
     def _take(self, taken: Taken) -> None:
@@ -160,9 +162,11 @@ class Reader:
         with self._talking, suppress(OSError):  # nobody is there to hear; `_listen` sees to that
             self._wire.send(message)
 
-    def _without_secrets(self, text: str) -> str:
-        password = self._plan.password
-        return text.replace(password, "***") if password else text
+
+def _where(exc: Exception) -> str:
+    """What failed and where, without the message: a library's may hold the URL, password and all."""
+    last = traceback.extract_tb(exc.__traceback__)[-1]
+    return f"{type(exc).__name__} in {os.path.basename(last.filename)}:{last.lineno}"
 
 
 def source_of(plan: Plan, refuse: Refuse) -> Source:
@@ -170,4 +174,7 @@ def source_of(plan: Plan, refuse: Refuse) -> Source:
     if plan.kind == "files" and os.path.isdir(plan.place):
         from .folder_source import FolderSource
         return FolderSource(plan)
+    if plan.kind == "stream" and gstreamer_wanted(plan):
+        from .gstreamer_source import GStreamerSource  # a guest: it may not be installed
+        return GStreamerSource(plan)
     return PyAvSource(plan, refuse)
