@@ -13,12 +13,11 @@ from ..clock import Clock
 from ..config.schema import KeepPart
 from .backup_turn import BackupTurn
 from .causes import cause_of
-from .disk import free_bytes
+from .disk import free_bytes, is_read_only
 from .event import Event, Kept
 from .high_mark import HighMark
 from .mending import mend, open_sound
-from .opening import database
-from .reading import Reader
+from .probe import Probe
 from .reserve import BYTES, ROOM, Reserve
 from .shelf import Shelf
 from .standing import Standing
@@ -42,6 +41,7 @@ class Archive:
         self._folder, self._clock, self._suspect = folder, clock, suspect
         self.standing = Standing(clock, announce, suspect)
         self.store: Store | None = None
+        self._probe: Probe | None = None
         self.stuck = False  # the last commit was refused
         self.seq = 0
         self.free_bytes = 0
@@ -67,16 +67,16 @@ class Archive:
 
     def tend(self) -> None:
         """What is to be done now and then: try again, see whether there is room, thin out, back up."""
+        if self._is_due("room", ROOM_SECONDS):
+            self._look_for_room()
         if self.store is None:
             if self._is_due("reopen", REOPEN_SECONDS):
                 self._reopen()
             return
         if self._is_due("probe", PROBE_SECONDS):
-            self._probe()
-        if self._is_due("room", ROOM_SECONDS):
-            self._look_for_room()
+            self._look_for_damage()
         if self.store is not None:
-            self.guarded(lambda store: self.shelf.tend(store))
+            self.guarded(self.shelf.tend)
             self._backup.turn()
 
     def guarded(self, work: Callable[[Store], None]) -> bool:
@@ -108,7 +108,7 @@ class Archive:
         try:
             self.store, mended = open_sound(self._folder, self._mark, self._clock.wall())
         except (sqlite3.Error, OSError) as exc:
-            self.standing.fails(cause_of(exc))
+            self._failed(exc)
             return
         if mended:
             self.standing.fails("corrupt", mended.text)
@@ -122,6 +122,7 @@ class Archive:
 
     def _begin(self) -> None:
         def look(store: Store) -> None:
+            self._probe = Probe(self._folder)
             self.seq = store.highest()
             self.standing.resume(store.open_incidents())
             self.shelf.begin(store)
@@ -145,8 +146,10 @@ class Archive:
         self.seq = kept[-1].seq
         return kept
 
-    def _failed(self, exc: sqlite3.Error) -> None:
+    def _failed(self, exc: Exception) -> None:
         cause = cause_of(exc)
+        if cause == "disk" and is_read_only(self._folder):  # SQLite then has other words for it
+            cause = "readonly"
         self.standing.fails(cause)
         if cause in ("readonly", "disk"):
             self._close_store()
@@ -157,19 +160,15 @@ class Archive:
         try:
             self.store, mended = mend(self._folder, self._mark, self._clock.wall())
         except (sqlite3.Error, OSError) as exc:
-            self.standing.fails(cause_of(exc))
+            self._failed(exc)
             return
         self.standing.fails("corrupt", mended.text)
         self._begin()
 
-    def _probe(self) -> None:
-        """Read as somebody who comes anew: pages that this connection remembers would hide a damage."""
-        try:
-            with Reader(self._folder) as reader:
-                reader.newest()
-        except sqlite3.Error as exc:
-            if cause_of(exc) == "corrupt" or not database(self._folder).exists():
-                self._mend()
+    def _look_for_damage(self) -> None:
+        if self._backup.damaged or (self._probe and self._probe.finds_damage()):
+            self._backup.damaged = False
+            self._mend()
 
     def _look_for_room(self) -> None:
         with suppress(OSError):
@@ -192,3 +191,6 @@ class Archive:
             with suppress(sqlite3.Error):
                 self.store.close()
             self.store = None
+        if self._probe is not None:
+            self._probe.close()
+            self._probe = None

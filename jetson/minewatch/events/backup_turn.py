@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from pathlib import Path
 from threading import Thread
@@ -11,6 +12,8 @@ from .backups import due_after, make_backup
 from .causes import cause_of
 from .disk import free_bytes
 from .opening import database, open_reader
+
+log = logging.getLogger(__name__)
 
 FIRST = 600.0  # seconds after the start
 
@@ -23,7 +26,7 @@ class BackupTurn:
         self._due = clock.monotonic() + FIRST
         self._thread: Thread | None = None
         self._connection: sqlite3.Connection | None = None
-        self.text = ""  # why the last one failed
+        self.damaged = False  # the database could not be read whole
 
     def turn(self) -> None:
         """Begin one where it is due."""
@@ -49,6 +52,6 @@ class BackupTurn:
             finally:
                 connection, self._connection = self._connection, None
                 connection.close()
-            self.text = ""
         except (sqlite3.Error, OSError) as exc:
-            self.text = f"no backup of the events could be made ({cause_of(exc)})"
+            self.damaged = cause_of(exc) == "corrupt"
+            log.warning("no backup of the events could be made: %s", exc)

@@ -21,6 +21,14 @@ def free_bytes(folder: Path) -> int:
     return told.f_bavail * told.f_frsize
 
 
+def is_read_only(folder: Path) -> bool:
+    """Whether nothing can be written there now, however much room there is."""
+    try:
+        return bool(os.statvfs(folder).f_flag & os.ST_RDONLY) or not os.access(folder, os.W_OK)
+    except OSError:
+        return True
+
+
 def used_share(folder: Path) -> float:
     """How full it is, 0 to 1, as `df` tells it."""
     told = os.statvfs(folder)
