@@ -24,7 +24,7 @@ from .sink import Undelivered
 STALE = 60.0  # seconds, either way: a clock that was set back makes old events young
 GRACE = 5.0  # seconds that a command may take beyond those that it sounds
 LOOK = 0.05  # seconds between two looks at whether the command has ended
-QUOTED = 200  # characters of what a failed command said last
+QUOTED = 200  # characters of the last line of a failed command
 
 
 class Siren:
@@ -110,7 +110,12 @@ class Siren:
                 piece = process.stdout.read(65536)
                 said, open_ = (said + (piece or b""))[-QUOTED:], piece != b""
         said += process.stdout.read(65536) or b""
-        return " ".join(said[-QUOTED:].decode(errors="replace").split())
+        lines = said.decode(errors="replace").split("\n")
+        return next((line for line in map(_plain, reversed(lines)) if line), "it said nothing")
+
+
+def _plain(line: str) -> str:
+    return "".join(sign for sign in line if sign.isprintable()).strip()[-QUOTED:]
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
