@@ -41,13 +41,25 @@ def read_config(path: str | os.PathLike[str], steps: Mapping[int, Step] = STEPS)
 def config_of(text: str, path: Path, mode: int = 0o600) -> Config:
     """The configuration in a text that stands in `path`, whose permission bits are `mode`."""
     tree, faults = _tree_of(text, path)
-    config, more = _validated(tree, path.absolute().parent)
-    faults += more
-    if config is not None:
-        faults += _of_secrets(config, tree, path, mode)
+    config = _judged(tree, faults, path, mode)
     if faults or config is None:
         raise _told(path, faults)
     return config
+
+
+def read_partly(path: Path) -> tuple[Node | None, Config | None, tuple[str, ...]]:
+    """What stands in a file that may be wrong, the configuration it makes, and its mistakes, a line each.
+
+    In the configuration something that is right stands in for what is wrong; None where too much is. Raises
+    MineHatError only where the file cannot be read at all.
+    """
+    text, mode = _read(path)
+    try:
+        as_it_stands, (tree, faults) = _tree_of(text, path)[0], _tree_of(text, path)
+    except ManyFaults as exc:
+        return None, None, exc.lines
+    config = _judged(tree, faults, path, mode)
+    return as_it_stands, config, _told(path, faults).lines
 
 
 def _tree_of(text: str, path: Path) -> tuple[Node, list[Fault]]:
@@ -55,6 +67,14 @@ def _tree_of(text: str, path: Path) -> tuple[Node, list[Fault]]:
         return tree_of(text)
     except Unreadable as exc:
         raise _told(path, list(exc.faults)) from None
+
+
+def _judged(tree: Node, faults: list[Fault], path: Path, mode: int) -> Config | None:
+    """The configuration without what is wrong in it, which is added to `faults` and put right in the tree."""
+    config, more = _validated(tree, path.absolute().parent)
+    faults += more
+    faults += _of_secrets(config, tree, path, mode) if config else []
+    return config
 
 
 def _validated(tree: Node, base: Path) -> tuple[Config | None, list[Fault]]:
