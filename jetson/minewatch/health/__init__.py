@@ -1,1 +1,5 @@
-"""Picture health: a blind camera must never look safe."""
+"""Can a camera's picture be judged at all? A blind camera must never look safe."""
+
+from .look import History, look, with_part
+
+__all__ = ["History", "look", "with_part"]
