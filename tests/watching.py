@@ -1,0 +1,155 @@
+"""A whole watch on the spot: `minewatch run` over cameras of the lab, with a model whose answers are known by heart."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+from bright_onnx import bright_onnx
+from minebench.lab.clips import write_clip
+from minebench.watch_demo import free_port
+
+SIDE, FPS = 96, 12.5
+BLIND_TO_HEALTH = dict.fromkeys(("dark", "glare", "blurred", "covered", "frozen", "moved"), False)
+
+
+def bare_clip(path, seconds=8.0, bare=(0.5, 4.0), fps=FPS, side=SIDE):
+    """A clip in which somebody bare-headed (blue) stands in the middle from `bare[0]` to `bare[1]` seconds."""
+    rng = np.random.default_rng(0)
+    third = side // 3
+
+    def frames():
+        for number in range(round(seconds * fps)):
+            frame = rng.integers(0, 40, (side, side, 3), np.uint8)
+            if bare[0] <= number / fps < bare[1]:
+                frame[third:2 * third, third:2 * third] = (250, 20, 20)
+            yield frame
+
+    return write_clip(path, frames(), fps, keys=round(fps))
+
+
+def wait_for(found, seconds=20.0, every=0.05):
+    """What `found()` gives, as soon as it gives something; fails after that time."""
+    deadline = time.monotonic() + seconds
+    while not (got := found()):
+        assert time.monotonic() < deadline, f"nothing came within {seconds} s"
+        time.sleep(every)
+    return got
+
+
+class Watching:
+    """`minewatch run` as a process. A context manager: what is left of it is killed."""
+
+    def __init__(self, folder: Path, cameras, **parts) -> None:
+        self.folder, self.state = folder, folder / "state"
+        self.port = free_port()
+        model = folder / "bright.onnx"
+        if not model.exists():
+            bright_onnx(model)
+        cameras = [{"name": f"cam {row}", "url": str(one), "health": BLIND_TO_HEALTH} if not isinstance(one, dict)
+                   else one for row, one in enumerate(cameras)]
+        self.told = {"version": 1, "site": "test", "state": str(self.state), "model": {"file": str(model)},
+                     "cameras": cameras, "web": {"listen": f"127.0.0.1:{self.port}"}, **parts}
+        self.config = folder / "minewatch.yaml"
+        self.log = folder / "log.txt"
+        self._mark = f"MINEWATCH_TEST={secrets.token_hex(8)}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.write()
+
+    def write(self, **parts) -> None:
+        """Write the configuration, changed so."""
+        self.told.update(parts)
+        self.config.write_text(json.dumps(self.told))
+        self.config.chmod(0o600)
+
+    def start(self, env=None, wrap=()) -> Watching:
+        """Begin, or begin again."""
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([*wrap, sys.executable, "-m", "minewatch", "run", str(self.config)],
+                                            stderr=log, stdout=log, env={**os.environ, "OMP_NUM_THREADS": "1",
+                                                                         **(env or {}), **dict([self._mark.split("=")])},
+                                            start_new_session=True)
+        return self
+
+    def signal(self, number: int) -> None:
+        """To the main process."""
+        self.process.send_signal(number)
+
+    def stop(self, seconds=20.0) -> int:
+        """Ask it to end; its exit code."""
+        self.signal(signal.SIGTERM)
+        return self.process.wait(seconds)
+
+    def kill(self) -> None:
+        """As a power cut would, of the main process alone."""
+        self.process.kill()
+        self.process.wait()
+
+    def children(self, what: str = "") -> list[int]:
+        """Processes that this watch started, whose command line holds `what`; known by their environment."""
+        found = []
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdecimal() and int(folder.name) != self.process.pid:
+                with contextlib.suppress(OSError):
+                    line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                    if self._mark.encode() in (folder / "environ").read_bytes() and what in line:
+                        found.append(int(folder.name))
+        return found
+
+    def get(self, path: str):
+        """The page's JSON; None while it does not answer."""
+        with contextlib.suppress(urllib.error.URLError, OSError):
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                body = answer.read()
+                return json.loads(body) if answer.headers["content-type"].startswith("application/json") else body
+
+    def status(self):
+        """As `/api/status` has it; None while there is none."""
+        told = self.get("/api/status")
+        return told and told["status"]
+
+    def camera(self, row: int = 0):
+        """The status of a camera."""
+        status = self.status()
+        return status and status["cameras"][row]
+
+    def watching(self, seconds=30.0):
+        """Wait until all is watched."""
+        return wait_for(lambda: (self.get("/api/status") or {}).get("watching"), seconds)
+
+    def rows(self, *kinds: str) -> list[dict]:
+        """The events on disk, of these kinds or of all, read beside the watch."""
+        try:
+            with contextlib.closing(sqlite3.connect(f"file:{self.state / 'events.db'}?mode=ro", uri=True)) as store:
+                rows = store.execute("SELECT seq, event FROM events ORDER BY seq").fetchall()
+        except sqlite3.Error:
+            return []
+        told = [{"seq": seq, **json.loads(event)} for seq, event in rows]
+        return [row for row in told if not kinds or row["kind"] in kinds]
+
+    def __enter__(self) -> Watching:
+        return self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        if self.process is not None:
+            if self.process.poll() is None:
+                self.process.terminate()
+                try:
+                    self.process.wait(10)
+                except subprocess.TimeoutExpired:
+                    self.process.kill()
+                    self.process.wait()
+            for pid in self.children():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
