@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -53,6 +54,7 @@ def config_at(folder: Path, **web: Any) -> tuple[Config, Path]:
 
     path = folder / "minewatch.yaml"
     path.write_text(YAML)
+    path.chmod(0o600)  # it holds a password
     told = Yaml(typ="safe").load(YAML)
     told["web"].update(web)
     return Config.model_validate(told), path
@@ -61,8 +63,9 @@ def config_at(folder: Path, **web: Any) -> tuple[Config, Path]:
 def status_of(cameras: Sequence[CameraStatus] = (), watching: bool = True, **changes: Any) -> Status:
     """How a watch stands that has just told so; `cameras` left out are the two of the configuration, live."""
     clock = SystemClock()
-    cameras = tuple(cameras) or (live_camera("Gate 2"), live_camera("三号巷道"))
-    status = Status(clock.wall(), clock.monotonic(), "1.0", "North mine", clock.wall() - 5000, watching, "", (), cameras,
+    cameras = tuple(cameras) or tuple(map(live_camera, ("Gate 2", "三号巷道")))
+    now = clock.wall()
+    status = Status(now, clock.monotonic(), "1.0", "North mine", now - 5000, watching, "", (), cameras,
                     DetectorStatus("ready", "helmet-nano", "ort", "ab" * 32, batch_ms=61.0),
                     StorageStatus("well", media_bytes=3 * 10**9, quota_bytes=2 * 10**10, free_bytes=9 * 10**10),
                     (SinkStatus("mqtt", "well"),), rss_bytes=140_000_000)
@@ -191,7 +194,8 @@ class Browser:
 
     def tell(self, path: str, told: Any, **headers: str) -> httpx.Response:
         """JSON, as a program sends it."""
-        return self.ask("POST", path, json=told, headers={"X-Minewatch": "1", **headers})
+        return self.ask("POST", path, content=json.dumps(told),
+                        headers={"Content-Type": "application/json", "X-Minewatch": "1", **headers})
 
 
 def snapshot_jpeg(seed: int = 3) -> bytes:

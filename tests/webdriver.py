@@ -6,8 +6,8 @@ import base64
 import shutil
 import socket
 import subprocess
-from contextlib import contextmanager
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,8 @@ class Browser:
         box = self.run("const b = document.querySelector(arguments[0]).getBoundingClientRect();"
                        "return [b.left, b.top, b.width, b.height]", selector)
         for x, y in shares:
-            at = {"type": "pointerMove", "duration": 0, "x": round(box[0] + x * box[2]), "y": round(box[1] + y * box[3])}
+            at = {"type": "pointerMove", "duration": 0,
+                  "x": round(box[0] + x * box[2]), "y": round(box[1] + y * box[3])}
             self.ask("POST", "/actions", actions=[{"type": "pointer", "id": "mouse", "actions": [
                 at, {"type": "pointerDown", "button": 0}, {"type": "pointerUp", "button": 0}]}])
 

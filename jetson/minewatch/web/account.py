@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from ..events.reading import Reader
 from .alarms import Alarms
+from .board import Board
 from .entrance import too_soon
 from .ledger import Ledger
 from .logins import Logins, TooSoon, address_of_client
@@ -26,9 +27,9 @@ A_PAGE = 100  # rows
 class Account:
     """Their routes."""
 
-    def __init__(self, store: Reader, printer: Printer, alarms: Alarms, sessions: Sessions, logins: Logins,
-                 ledger: Ledger) -> None:
-        self._store, self._printer, self._alarms = store, printer, alarms
+    def __init__(self, board: Board, store: Reader, printer: Printer, alarms: Alarms, sessions: Sessions,
+                 logins: Logins, ledger: Ledger) -> None:
+        self._board, self._store, self._printer, self._alarms = board, store, printer, alarms
         self._sessions, self._logins, self._ledger = sessions, logins, ledger
 
     def routes(self) -> list[Route]:
@@ -38,7 +39,9 @@ class Account:
                 Route("/audit", needs("admin", self.audit))]
 
     async def login(self, request: Request) -> Response:
-        """The form."""
+        """The form, where there is anybody to log in."""
+        if not self._board.setup.users:
+            return RedirectResponse("/", 303)
         return self._printer.page(request, "login.html", fault="", next=_back(request.query_params.get("next", "")))
 
     async def enter(self, request: Request) -> Response:

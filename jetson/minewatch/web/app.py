@@ -44,7 +44,7 @@ def page_app(board: Board, store: Reader, say: Callable[[FromPage], None], clock
     printer, logins = Printer(board, sessions), Logins(board, ledger, clock)
     acknowledger = Acknowledger(store, alarms, clock)
     rooms = (Live(board, store, printer, alarms, clock), Archive(store, printer, alarms, sessions, acknowledger),
-             Condition(board, printer, alarms), Account(store, printer, alarms, sessions, logins, ledger),
+             Condition(board, printer, alarms), Account(board, store, printer, alarms, sessions, logins, ledger),
              Zones(board, printer, alarms, sessions, ledger, say), Api(board, store, sessions, acknowledger, clock),
              MediaFiles(store, folder), Health(board))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
@@ -51,7 +52,7 @@ class Entrance:
         """None, and the state knows who asks; or why not."""
         state, users = request.state, self._board.setup.users
         state.ledger = self._ledger
-        state.session = self._session(request)
+        state.session = await self._session(request)
         state.person = None
         if not users:
             state.person = Person(LOCAL, "admin", "local")
@@ -66,9 +67,12 @@ class Entrance:
             state.person = Person(found.name, found.role, "basic") if found else None
         return None
 
-    def _session(self, request: Request) -> Session | None:
-        cookie = request.cookies.get(COOKIE)
-        return self._sessions.read(cookie, self._board.setup.users) if cookie else None
+    async def _session(self, request: Request) -> Session | None:
+        cookie, users = request.cookies.get(COOKIE), self._board.setup.users
+        session = self._sessions.read(cookie, users) if cookie else None
+        if cookie and session is None and users:
+            await run_in_threadpool(self._ledger.refused, "session_refused", "", f"from {address_of_client(request)}")
+        return session
 
 
 def too_soon(request: Request, exc: TooSoon) -> Response:

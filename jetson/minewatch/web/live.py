@@ -36,7 +36,7 @@ class Tile:
     @property
     def mark(self) -> str:
         """Which of the signs it bears: alarm, live, fault, off."""
-        if self.status is not None and self.status.standing == "off":
+        if not self.shown.enabled or (self.status is not None and self.status.standing == "off"):
             return "off"
         if self.fault:
             return "fault"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +20,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from ..config.load import config_of
 from ..config.schema import ZonePart
 from .alarms import Alarms
 from .board import Board
-from .ledger import Ledger
+from .ledger import Ledger, plain
 from .messages import FromPage, Reload
 from .people import needs, person_of
 from .posts import BadPost, told_of
@@ -84,14 +86,15 @@ def zones_of(told: Any) -> tuple[ZonePart, ...]:
     except ValidationError as exc:
         first = exc.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if isinstance(part, int) or part in ZonePart.model_fields)
-        raise BadPost(422, f"zones.{place}: {first['msg']}") from None
+        raise BadPost(422, plain(f"zones.{place}: {first['msg']}")) from None
     if len({zone.name for zone in zones}) < len(zones):
         raise BadPost(422, "two zones have one name")
     return zones
 
 
 def write_zones(path: Path, camera: str, zones: tuple[ZonePart, ...]) -> None:
-    """Put them into the configuration file. Raises MineHatError where it cannot be read or written, or lost the camera.
+    """Put them into the configuration file. Raises MineHatError where it cannot be read or written, lost the camera, or
+    would not be taken: then it is left as it was.
 
     Comments within the camera's old zones go with them; all others stay.
     """
@@ -109,6 +112,7 @@ def write_zones(path: Path, camera: str, zones: tuple[ZonePart, ...]) -> None:
         mine["zones"] = CommentedSeq(_as_yaml(zone) for zone in zones)
         text = io.StringIO()
         yaml.dump(config, text)
+        config_of(text.getvalue(), path, stat.S_IMODE(path.stat().st_mode))
         write_whole(path, text.getvalue())
 
 
