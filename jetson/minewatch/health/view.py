@@ -78,5 +78,6 @@ def _tiles(edges: Array) -> Array:
     down, across = TILES
     height, width = edges.shape[0] // down, edges.shape[1] // across
     cut = edges[:height * down, :width * across].reshape(down, height, across, width)
-    tiles: Array = cut.transpose(0, 2, 1, 3).reshape(down * across, height * width)
-    return tiles - tiles.mean(axis=1, keepdims=True)
+    tiles = cut.transpose(0, 2, 1, 3).reshape(down * across, height * width)
+    level: Array = tiles - tiles.mean(axis=1, keepdims=True)
+    return level
