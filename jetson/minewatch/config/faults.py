@@ -32,9 +32,17 @@ def told_of(errors: Sequence[tuple[Error, Loc]], tree: Node) -> list[Fault]:
     told = []
     for error, loc in errors:
         line, column, _ = place_of(tree, loc, key=error["type"] == "extra_forbidden")
-        words = "" if error["type"] == "missing" and loc in misspelt else _words(error, loc, tree)
+        follows = (error["type"] == "missing" and loc in misspelt) or _follows(error, loc, tree)
+        words = "" if follows else _words(error, loc, tree)
         told += [Fault(line, column, dotted(loc), words)] if words else []
     return told
+
+
+def _follows(error: Error, loc: Loc, tree: Node) -> bool:
+    """Whether it is only told because a key that it is about, or one that nobody knows, was taken away."""
+    about, node = getattr(error.get("ctx", {}).get("error"), "keys", ()), place_of(tree, loc)[2]
+    gone = {key for key, child in node.children() if child.left_out} if node and about else set()
+    return bool(gone & set(about) or gone - set(keys_at(loc)))
 
 
 def at_of(error: Error) -> Loc:

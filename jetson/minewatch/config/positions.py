@@ -21,7 +21,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-DEEPEST, MOST_NODES, MOST_DIGITS = 16, 50_000, 18
+DEEPEST, MOST_NODES, MOST_DIGITS = 16, 40_000, 18
 INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
@@ -174,6 +174,10 @@ class _Builder:
         if self._awaits_key():
             self._key(event.value, line, column)
             return
+        if event.style is None and not event.value:  # it begins on the next line that holds something
+            if event.anchor:
+                raise Unreadable(Fault(line, column, self._path(), "a text that begins with & must be in quotes"))
+            line, column = (self._open[-1].key or ("", line, column))[1:] if self._open else (line, column)
         if event.style is None and INT.fullmatch(event.value) and len(event.value) > MOST_DIGITS:
             raise Unreadable(Fault(line, column, self._path(), f"a number of more than {MOST_DIGITS} digits"))
         self._place(Node(line, column, _typed(event.value) if event.style is None else event.value), event.anchor)

@@ -34,6 +34,14 @@ class Twice(ValueError):
         self.at = at
 
 
+class Together(ValueError):
+    """Told of several keys of a mapping, and not meant where one of them was wrong by itself."""
+
+    def __init__(self, text: str, *keys: str) -> None:
+        super().__init__(text)
+        self.keys = keys
+
+
 def camera_url(text: str) -> str:
     """A camera's URL, a device, or the path of a video or folder."""
     if not text or re.search(r"[\x00-\x1f\x7f]", text):

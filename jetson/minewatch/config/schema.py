@@ -64,7 +64,8 @@ class Secret(Part):
     @model_validator(mode="after")
     def _one(self) -> Secret:
         if sum(place is not None for place in (self.value, self.file, self.env)) != 1:
-            raise ValueError("wanted exactly one of value, file and env, or the password itself in quotes")
+            raise must.Together("wanted exactly one of value, file and env, or the password itself in quotes", "value",
+                                "file", "env")
         if self.value and any(ord(letter) < 32 or ord(letter) == 127 for letter in self.value.get_secret_value()):
             raise ValueError("a control character or line break is in it; wanted one line")
         return self
@@ -171,11 +172,12 @@ class CameraPart(Part):
     @model_validator(mode="after")
     def _login(self) -> CameraPart:
         if (self.user or self.password) and not is_url(self.url):
-            raise ValueError("user and password are of a camera with rtsp://; wanted none for a device or file")
+            raise must.Together("user and password are of a camera with rtsp://; wanted none for a device or file",
+                                "url")
         if self.password and not self.user:
-            raise ValueError("a password without a user; wanted `user` beside it")
+            raise must.Together("a password without a user; wanted `user` beside it", "user")
         if self.user and "@" in self.url.partition("://")[2].partition("/")[0]:
-            raise ValueError("found a user both in `url` and in `user`; wanted one of them")
+            raise must.Together("found a user both in `url` and in `user`; wanted one of them", "url")
         return self
 
 
@@ -212,9 +214,9 @@ class MqttPart(Part):
     @model_validator(mode="after")
     def _whole(self) -> MqttPart:
         if self.ca and not self.tls:
-            raise ValueError("`ca` without `tls: true` is never read; wanted both or none")
+            raise must.Together("`ca` without `tls: true` is never read; wanted both or none", "tls")
         if self.password and not self.user:
-            raise ValueError("a password without a user; wanted `user` beside it")
+            raise must.Together("a password without a user; wanted `user` beside it", "user")
         return self
 
 
@@ -230,7 +232,7 @@ class WebhookPart(Part):
     @model_validator(mode="after")
     def _whole(self) -> WebhookPart:
         if self.ca and not self.url.lower().startswith("https://"):
-            raise ValueError("`ca` is read for https:// only; wanted such a url, or no ca")
+            raise must.Together("`ca` is read for https:// only; wanted such a url, or no ca", "url")
         return self
 
 
@@ -248,9 +250,9 @@ class SirenPart(Part):
     @model_validator(mode="after")
     def _one(self) -> SirenPart:
         if (self.command is None) == (self.gpio_chip is None):
-            raise ValueError("wanted either `command`, or `gpio_chip` and `gpio_line`")
+            raise must.Together("wanted either `command`, or `gpio_chip` and `gpio_line`", "command", "gpio_chip")
         if (self.gpio_chip is None) != (self.gpio_line is None):
-            raise ValueError("wanted `gpio_chip` and `gpio_line` together")
+            raise must.Together("wanted `gpio_chip` and `gpio_line` together", "gpio_chip", "gpio_line")
         return self
 
 
