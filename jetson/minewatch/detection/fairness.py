@@ -20,13 +20,13 @@ class Waiting:
 class Turns:
     """What each camera has had so far."""
 
-    looked: Mapping[str, float] = field(default_factory=dict)  # when it was chosen last
+    place: Mapping[str, int] = field(default_factory=dict)  # in the row of all choices so far; the least waits longest
     due: Mapping[str, float] = field(default_factory=dict)  # before which it is not chosen again
 
     def without(self, gone: str) -> Turns:
         """The same, less a camera that is no more."""
-        return Turns({name: at for name, at in self.looked.items() if name != gone},
-                     {name: at for name, at in self.due.items() if name != gone})
+        return Turns({name: place for name, place in self.place.items() if name != gone},
+                     {name: due for name, due in self.due.items() if name != gone})
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,14 @@ def chosen(waiting: Mapping[str, Waiting], turns: Turns, most: int, oldest_secon
     """
     stale = tuple(name for name, frame in waiting.items() if now - frame.arrived > oldest_seconds)
     ready = [name for name in waiting if name not in stale and now >= turns.due.get(name, NEVER)]
-    first = sorted(ready, key=lambda name: (turns.looked.get(name, NEVER), waiting[name].arrived))[:most]
+    first = sorted(ready, key=lambda name: (turns.place.get(name, -1), waiting[name].arrived))[:most]
+    following = 1 + max(turns.place.values(), default=0)
+    places = {name: following + number for number, name in enumerate(first)}
     due = {name: _next_due(turns.due.get(name, NEVER), fps, now)
            for name in first if (fps := waiting[name].most_fps)}
-    return Choice(tuple(first), stale, Turns({**turns.looked, **dict.fromkeys(first, now)}, {**turns.due, **due}))
+    return Choice(tuple(first), stale, Turns({**turns.place, **places}, {**turns.due, **due}))
 
 
 def _next_due(due: float, fps: float, now: float) -> float:
-    """One step of the camera's own pace on; a turn that was missed is not made up for."""
-    return max(due, now - 1 / fps) + 1 / fps
+    """One step of the camera's own pace on; a turn that came late is followed by half a pause at least."""
+    return now + 1 / fps if due == NEVER else max(due + 1 / fps, now + 0.5 / fps)
