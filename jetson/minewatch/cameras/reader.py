@@ -136,7 +136,6 @@ class Reader:
 
     def _listen(self) -> None:
         """What the watch says, in a thread of its own, until it is done with us or gone."""
-        orphaned = False
         with suppress(OSError):
             try:
                 while isinstance(message := self._wire.receive(), Free | Clip):
@@ -144,13 +143,11 @@ class Reader:
                         self._desk.freed(message)
                     else:
                         self._clips.begin(message)
-            except EOFError:
-                orphaned = True
+            except EOFError:  # the watch is dead: nobody else would
+                self._desk.remove()
         self._leaving.set()
         self._clips.finish(CLIPS)
         self._left.wait(GOODBYE)
-        if orphaned:
-            self._desk.remove()
         os._exit(0)
 
     def _refuse(self, why: SourceLost) -> NoReturn:
@@ -176,5 +173,5 @@ def source_of(plan: Plan, refuse: Refuse) -> Source:
         return FolderSource(plan)
     if plan.kind == "stream" and gstreamer_wanted(plan):
         from .gstreamer_source import GStreamerSource  # a guest: it may not be installed
-        return GStreamerSource(plan)
+        return GStreamerSource(plan, refuse)
     return PyAvSource(plan, refuse)
