@@ -85,5 +85,5 @@ def part(url: str | Path, name: str = "shaft", **more: Any) -> CameraPart:
 
 
 def numbered(count: int, width: int = 160, height: int = 96) -> list[Any]:
-    """Frames that tell their number: the brightness is 2 a frame, over and over, up to 200."""
-    return [np.full((height, width, 3), 20 + 2 * (number % 90), np.uint8) for number in range(count)]
+    """At most 100 frames that tell their number: each is 2 brighter than the one before."""
+    return [np.full((height, width, 3), 20 + 2 * number, np.uint8) for number in range(count)]

@@ -16,7 +16,7 @@ LEAP = 1.6  # of the usual step between two frames
 STEPS = 50  # between frames that the usual one is taken from
 FEWEST = 5  # of them, below which nothing is usual yet
 SILENCE = 1.0  # second, after which a frame must be of after it
-UNEVEN = 0.3  # share of leaps, above which the stream is uneven by nature
+UNEVEN = 0.3  # share of other steps, above which the stream is uneven by nature
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def usual_step(steps: Iterable[float]) -> float | None:
     if len(known) < FEWEST:
         return None
     usual = median(known)
-    leaps = sum(step > LEAP * usual for step in known)
-    return usual if leaps <= UNEVEN * len(known) else None
+    odd = sum(abs(step - usual) > usual / 4 for step in known)
+    return usual if odd <= UNEVEN * len(known) else None
 
 
 def _with_step(quarantine: Quarantine, seconds: float | None) -> tuple[float, ...]:
