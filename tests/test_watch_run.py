@@ -26,7 +26,7 @@ def test_a_bare_head_is_a_row_a_snapshot_and_a_clip_and_the_watch_leaves_when_as
     with Watching(tmp_path, [cam.url(0)], clips=clips) as watch:
         row = wait_for(lambda: watch.rows("bare_head"))[0]
         assert row["camera"] == "cam 0" and row["loud"] and row["score"] > 0.5
-        assert all(abs(side - wanted) < 0.05 for side, wanted in zip(row["box"], (1 / 3, 1 / 3, 2 / 3, 2 / 3)))
+        assert row["box"] == pytest.approx([1 / 3, 1 / 3, 2 / 3, 2 / 3], abs=0.05)
         assert wait_for(lambda: watch.get(f"/media/{row['seq']}/snapshot.jpg")).startswith(b"\xff\xd8")
         assert b"ftyp" in wait_for(lambda: watch.get(f"/media/{row['seq']}/clip.mp4"))[:16]
         end = wait_for(lambda: watch.rows("bare_head_ended"))[0]

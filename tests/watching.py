@@ -48,6 +48,18 @@ def wait_for(found, seconds=20.0, every=0.05):
     return got
 
 
+def resident(pid):
+    """Bytes of memory that a process holds."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def seconds_until(found, limit=60.0):
+    """How long it takes until `found()` gives something."""
+    began = time.monotonic()
+    wait_for(found, limit, 0.02)
+    return time.monotonic() - began
+
+
 class Watching:
     """`minewatch run` as a process. A context manager: what is left of it is killed."""
 
@@ -75,11 +87,11 @@ class Watching:
 
     def start(self, env=None, wrap=()) -> Watching:
         """Begin, or begin again."""
+        name, value = self._mark.split("=")
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([*wrap, sys.executable, "-m", "minewatch", "run", str(self.config)],
-                                            stderr=log, stdout=log, env={**os.environ, "OMP_NUM_THREADS": "1",
-                                                                         **(env or {}), **dict([self._mark.split("=")])},
-                                            start_new_session=True)
+            self.process = subprocess.Popen(
+                [*wrap, sys.executable, "-m", "minewatch", "run", str(self.config)], stderr=log, stdout=log,
+                env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {}), name: value}, start_new_session=True)
         return self
 
     def signal(self, number: int) -> None:
@@ -109,10 +121,12 @@ class Watching:
 
     def get(self, path: str):
         """The page's JSON; None while it does not answer."""
-        with contextlib.suppress(urllib.error.URLError, OSError):
+        try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
                 body = answer.read()
                 return json.loads(body) if answer.headers["content-type"].startswith("application/json") else body
+        except (urllib.error.URLError, OSError):
+            return None
 
     def status(self):
         """As `/api/status` has it; None while there is none."""

@@ -33,7 +33,7 @@ class Desk:
         for verdict in verdicts:
             event = self._scribe.event_of(verdict, camera, camera_time)
             picture = snapshot() if snapshot and event.kind in WITH_PICTURES else None
-            self._recorder.put(event, picture, verdict.began if event.opens else verdict.seconds)
+            self._recorder.put(event, picture, verdict.seconds)
 
     def turn(self, posts: Mapping[str, Post]) -> None:
         """Pass on what is on disk now, ask for clips, and note those that are done."""

@@ -16,6 +16,7 @@ from .status import CameraStatus, SinkStatus, Status
 
 AGES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0)  # seconds
 BATCHES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+ALARMS = (0.5, 1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 3.0, 5.0, 10.0)
 COMMITS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 1.5, 5.0)
 Row: TypeAlias = "tuple[str, str, Callable[[Any], float | None]]"  # name, help, value or None for none
 CAMERA_GAUGES: tuple[Row, ...] = (
@@ -69,6 +70,8 @@ class Metrics:
                                registry=self._registry)
         self._commit = Histogram("minewatch_event_commit_seconds", "From an event decided to its row on disk",
                                  buckets=COMMITS, registry=self._registry)
+        self._raised = Histogram("minewatch_alarm_seconds", "From the first sight of a person to the row of their alarm",
+                                 buckets=ALARMS, registry=self._registry)
         self._cameras: set[str] = set()
         self._registry.register(self)
 
@@ -94,6 +97,10 @@ class Metrics:
         """An event is on disk, so long after it was decided."""
         self._events.labels(kind).inc()
         self._commit.observe(max(0.0, seconds))
+
+    def raised(self, seconds: float) -> None:
+        """An alarm is on disk, so long after its person was seen first."""
+        self._raised.observe(max(0.0, seconds))
 
     def text(self) -> bytes:
         """As /metrics gives it."""

@@ -20,7 +20,7 @@ from .carried import carried
 from .clock import Clock, SystemClock
 from .config.load import read_config
 from .config.schema import Config
-from .desk import Desk
+from .desk import WITH_PICTURES, Desk
 from .detection.answers import Answer, Change
 from .detection.supervisor import Detector
 from .events.event import Kept, Kind
@@ -201,6 +201,8 @@ class Watch:
         """An event is on disk: now others may hear of it."""
         self._senders.wake()
         self._metrics.committed(kept.event.kind, seconds)
+        if kept.event.kind in WITH_PICTURES:
+            self._metrics.raised(seconds + kept.event.time - kept.event.began)
 
 
 def _day_of(wall: float) -> int:
