@@ -188,9 +188,10 @@ class Browser:
 
     def post(self, path: str, fields: dict[str, str] | None = None, **more: Any) -> httpx.Response:
         """A form with this session's token, as the page that bears it would send it."""
-        token = re.search(r'name="token" value="(\w+)"|data-token="(\w+)"', self.get("/login").text)
+        form = self.get("/login")
+        token = re.search(r'data-token="(\w+)"', form.text or self.get("/").text)
         assert token is not None
-        return self.ask("POST", path, data={"token": token[1] or token[2], **(fields or {})}, **more)
+        return self.ask("POST", path, data={"token": token[1], **(fields or {})}, **more)
 
     def tell(self, path: str, told: Any, **headers: str) -> httpx.Response:
         """JSON, as a program sends it."""

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .board import Board
+from .people import needs
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -19,7 +20,8 @@ class Health:
 
     def routes(self) -> list[Route]:
         """/healthz, /readyz and /metrics."""
-        return [Route("/healthz", self.lives), Route("/readyz", self.watches), Route("/metrics", self.metrics)]
+        return [Route("/healthz", self.lives), Route("/readyz", self.watches),
+                Route("/metrics", needs("viewer", self.metrics))]
 
     async def lives(self, _: Request) -> Response:
         """200 while the watch tells how it stands and its detector is no lost cause."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from .messages import Failed, FromPage, Listening, Reload, Viewing
 
@@ -22,9 +23,15 @@ def from_wire(content: bytes) -> FromPage:
     told = json.loads(content)
     try:
         kind = UPWARD[told.pop("kind")]
-        message = kind(**told)
+        if kind is Viewing:
+            return Viewing(tuple(_text(name) for name in told["cameras"]))
+        values: Any = {key: _text(value) for key, value in told.items()}
+        return kind(**values)
     except (AttributeError, KeyError, TypeError) as exc:
         raise ValueError(f"not a message of the page: {content[:80]!r}") from exc
-    if isinstance(message, Viewing):
-        return Viewing(tuple(str(name) for name in message.cameras))
-    return message
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"not a text: {type(value).__name__}")
+    return value
