@@ -15,11 +15,12 @@ from minewatch.detection.wire import Wire
 
 ENTRY = "stand_in_detector:main"
 HEAD = Detections(np.array([[10, 10, 30, 30]], np.float32), np.array([0.9], np.float32), np.array([1], np.int64))
+CROWD = HEAD[np.zeros(200, int)]
 
 
 def main(handle: int) -> None:
     """`well`; `deaf` hangs at the second look, `slow` is late at each, `dies` at its third look, `cuda` at its second,
-    `never` loads, `wrong` is a file that cannot be loaded."""
+    `never` loads, `crowd` sees 200 heads in each frame, `wrong` is a file that cannot be loaded."""
     wire = Wire(socket.socket(fileno=handle), blocking=True)
     threading.Thread(target=process._leave_with, args=(handle,), daemon=True).start()
     load: Load = wire.receive()
@@ -43,7 +44,8 @@ def main(handle: int) -> None:
             threading.Event().wait()
         if word == "slow":
             threading.Event().wait(0.6)
-        wire.send(Found(look.number, (HEAD,) * len(look.places), 600.0 if word == "slow" else 1.0))
+        found = CROWD if word == "crowd" else HEAD
+        wire.send(Found(look.number, (found,) * len(look.places), 600.0 if word == "slow" else 1.0))
 
 
 def foreign(handle: int) -> None:

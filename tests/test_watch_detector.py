@@ -55,6 +55,14 @@ def test_frames_of_several_sizes_are_looked_at_together_where_they_lie(model):
         assert all((found.labels == 1).all() for found in answer.found)
 
 
+def test_crowds_come_through_whole(word):
+    """B3: 200 heads in each of 64 frames, batch after batch."""
+    with driven(word("crowd"), ENTRY, batch=64) as one, staged(bright(64, 64)) as places:
+        one.ready()
+        for _ in range(5):
+            assert [len(found) for found in one.answered(places * 64).found] == [200] * 64
+
+
 def test_a_frame_whose_memory_is_gone_is_never_taken_for_an_empty_one(model):
     with driven(model) as one, staged(bright(cell=4)) as places:
         one.ready()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,7 @@ def proof(new: Sight, old: Sight | None) -> str:
 
 
 def _unlike(new: Sight, old: Sight) -> str:
-    if new.classes != old.classes:
+    if set(new.classes) != set(old.classes):
         return f"its classes are {', '.join(new.classes)}; wanted {', '.join(old.classes)}"
     seen, sure = _seen_again(new, old)
     if seen < RECALL * sure:
@@ -61,17 +62,18 @@ def _unlike(new: Sight, old: Sight) -> str:
 
 
 def _seen_again(new: Sight, old: Sight) -> tuple[int, int]:
-    """How many of the old one's sure boxes the new one has too, under the same label, and how many there are."""
-    pairs = list(zip(new.found, old.found, strict=True))
-    return sum(_matched(mine, theirs[theirs.scores >= SURE]) for mine, theirs in pairs), sum(
-        int((theirs.scores >= SURE).sum()) for _, theirs in pairs)
+    """How many of the old one's sure boxes the new one has too, under the same name, and how many there are."""
+    names = [new.classes.index(name) if name in new.classes else -1 for name in old.classes]
+    sure = [theirs[theirs.scores >= SURE] for theirs in old.found]
+    return (sum(_matched(mine, theirs, names) for mine, theirs in zip(new.found, sure, strict=True)),
+            sum(map(len, sure)))
 
 
-def _matched(mine: Detections, theirs: Detections) -> int:
-    """How many rows of `theirs` have a box of their own in `mine`."""
+def _matched(mine: Detections, theirs: Detections, names: Sequence[int]) -> int:
+    """How many rows of `theirs` have a row of their own in `mine`; names: their labels as ours."""
     free = np.ones(len(mine), bool)
     for box, label in zip(theirs.boxes, theirs.labels, strict=True):
-        fits = overlaps(box, mine.boxes) * (free & (mine.labels == label)) if len(mine) else np.zeros(0)
+        fits = overlaps(box, mine.boxes) * (free & (mine.labels == names[label])) if len(mine) else np.zeros(0)
         if len(fits) and fits.max() >= SAME:
             free[fits.argmax()] = False
     return int((~free).sum())
