@@ -133,7 +133,9 @@ def test_what_waits_is_written_when_the_recorder_stops(tmp_path: Path) -> None:
         assert len(store.after(0)) == 100 and store.media_of(100)[0].state == "kept"
 
 
-def test_an_event_that_can_never_be_written_does_not_hold_up_the_others(recorder: Recorder) -> None:
+def test_an_event_that_can_never_be_written_does_not_hold_up_the_others(recorder: Recorder,
+                                                                        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_file, "RETRY_SECONDS", 0.1)
     recorder.put(bare_head())
     recorder.put(Event("bare_head", float("nan")))
     recorder.put(bare_head(camera="hall"))

@@ -22,6 +22,7 @@ from minewatch.events.migrations import STEPS, migrate, version_of
 from minewatch.events.opening import open_owner
 from minewatch.events.reading import read_store
 from minewatch.events.records import Media, Sought
+from minewatch.events.seeking import ENDED
 from minewatch.events.store import Store
 from watch_events import NOON, bare_head, ended
 
@@ -30,6 +31,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 from minewatch.events.event import Event
+from minewatch.events.seeking import ENDED
 from minewatch.events.store import Store
 with Store.reader(Path(sys.argv[1])) as store:
     for number in range(int(sys.argv[2])):
@@ -104,6 +106,12 @@ def test_what_is_sought_is_found_and_nothing_else(tmp_path: Path) -> None:
             assert sum(store.counts(sought).values()) == len(expected) == store.behind(0, sought)
         assert [one.began.seq for one in store.incidents(Sought(kinds=("bare_head",)), before=8, limit=2)] == [6, 4]
         assert [one.seq for one in store.latest(2)] == [9, 8] and store.newest_time() == NOON + 7
+
+
+def test_the_end_of_an_incident_is_found_by_an_index(tmp_path: Path) -> None:
+    with Store.writer(tmp_path) as store:
+        plan = [row[3] for row in store._rows(f"EXPLAIN QUERY PLAN SELECT 1 FROM events AS e WHERE {ENDED}")]
+        assert any(line.startswith("SEARCH x USING INDEX events_incident") for line in plan), plan
 
 
 def test_a_cursor_never_goes_back(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ CREATE TABLE events (
     camera TEXT NOT NULL,
     zone TEXT NOT NULL,
     time REAL NOT NULL,
+    suspect INTEGER NOT NULL,
     loud INTEGER NOT NULL,
     opens INTEGER NOT NULL,
     incident TEXT NOT NULL,

@@ -68,8 +68,8 @@ class Reader:
         return next(iter(self.latest(1)), None)
 
     def newest_time(self) -> float:
-        """The latest wall-clock time that any event bears; 0 where there are none."""
-        return float(self._row("SELECT coalesce(max(time), 0) FROM events")[0])
+        """The latest time that any event bears whose clock was trusted; 0 where there is none."""
+        return float(self._row("SELECT coalesce(max(time), 0) FROM events WHERE suspect = 0")[0])
 
     def counts(self, sought: Sought = EVERY) -> dict[str, int]:
         """How many events there are of each kind."""
@@ -141,7 +141,8 @@ class Reader:
         self.close()
 
     def _incident(self, began: Kept) -> Incident:
-        ends = self._events("WHERE e.incident = ? AND e.opens = 0 ORDER BY e.seq LIMIT 1", began.event.incident)
+        ends = self._events("WHERE e.incident = ? AND e.incident != '' AND e.opens = 0 ORDER BY e.seq LIMIT 1",
+                            began.event.incident)
         seen = self._rows("SELECT number, time, who, action, seq, remark FROM audit "
                           "WHERE seq = ? AND action = 'acknowledged' ORDER BY number LIMIT 1", began.seq)
         return Incident(began, ends[0] if ends else None, self.media_of(began.seq), Audit(*seen[0]) if seen else None)

@@ -104,7 +104,7 @@ class Recorder:
         return self._open_incidents
 
     def newest_time(self) -> float:
-        """The latest wall-clock time of an event, when the recorder began; 0 where there was none."""
+        """The latest trusted wall-clock time of an event, when the recorder began; 0 where there was none."""
         return self._newest_time
 
     def clip_path(self, kept: Kept) -> Path | None:

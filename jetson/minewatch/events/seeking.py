@@ -6,7 +6,8 @@ from typing import Any
 
 from .records import Sought
 
-ENDED = "EXISTS (SELECT 1 FROM events AS x WHERE x.incident = e.incident AND x.opens = 0)"
+ENDED = ("EXISTS (SELECT 1 FROM events AS x "
+         "WHERE x.incident = e.incident AND x.incident != '' AND x.opens = 0)")  # the index is of these alone
 ACKNOWLEDGED = "EXISTS (SELECT 1 FROM audit AS a WHERE a.seq = e.seq AND a.action = 'acknowledged')"
 
 

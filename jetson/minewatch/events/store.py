@@ -132,10 +132,10 @@ class Store(Reader):
             return Kept(known[0][0], event)
         seq = max(top, int(self._row("SELECT coalesce(max(seq), 0) FROM events")[0])) + 1
         connection.execute(
-            "INSERT INTO events (seq, id, kind, camera, zone, time, loud, opens, incident, event) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (seq, event.id, event.kind, event.camera, event.zone, event.time, int(event.loud), int(event.opens),
-             event.incident, json.dumps(asdict(event), ensure_ascii=False)))
+            "INSERT INTO events (seq, id, kind, camera, zone, time, suspect, loud, opens, incident, event) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (seq, event.id, event.kind, event.camera, event.zone, event.time, int(event.clock_suspect),
+             int(event.loud), int(event.opens), event.incident, json.dumps(asdict(event), ensure_ascii=False)))
         kept = Kept(seq, event)
         if pictured:
             connection.execute("INSERT INTO media (seq, kind, state, path, bytes) "

@@ -67,12 +67,13 @@ class Wall:
 
     def newest_is(self, newest: float) -> None:
         """Begin; events up to this wall-clock time are on disk already."""
-        self._history = WallClock.fresh(self._clock.monotonic(), self._clock.wall(), newest, self._synchronised())
+        self._was_synchronised = self._synchronised()
+        self._history = WallClock.fresh(self._clock.monotonic(), self._clock.wall(), newest, self._was_synchronised)
 
     @property
     def suspect(self) -> bool:
-        """Whether the wall clock is not to be trusted now."""
-        return self._history.suspect
+        """Whether the wall clock is not to be trusted now, a jump since the last look included."""
+        return seen(self._history, self._clock.monotonic(), self._clock.wall(), self._was_synchronised)[0].suspect
 
     def turn(self) -> list[Verdict]:
         """Look, once a second; tells of a jump."""
@@ -80,7 +81,8 @@ class Wall:
         if now < self._due:
             return []
         self._due = now + LOOK_SECONDS
-        self._history, moved = seen(self._history, now, self._clock.wall(), self._synchronised())
+        self._was_synchronised = self._synchronised()
+        self._history, moved = seen(self._history, now, self._clock.wall(), self._was_synchronised)
         return [Verdict("clock_moved", now, now, cause="jump", remark=moved.remark)] if moved else []
 
 
