@@ -489,6 +489,9 @@ def test_f2_soak_two_hundred_kills_of_publisher_and_broker(store: Store, tmp_pat
     pause = threading.Event()
     with broker, Listener(broker.port) as listener:
         total = 3
+        process = publisher(folder, broker.port)
+        assert eventually(lambda: cursor(folder) == total)  # known from now on
+        end(process)
         for row in range(200):
             process = publisher(folder, broker.port)
             for _ in range(5):
@@ -504,10 +507,12 @@ def test_f2_soak_two_hundred_kills_of_publisher_and_broker(store: Store, tmp_pat
                 end(process)
         process = publisher(folder, broker.port)
         assert eventually(lambda: cursor(folder) == total, 60)
-        assert eventually(lambda: set(listener.seqs()) == set(range(4, total + 1)), 60)
+        eventually(lambda: len(set(listener.seqs())) == total - 3, 60)
         end(process)
         seqs = listener.seqs()
+    lost = sorted(set(range(4, total + 1)) - set(seqs))
     with capsys.disabled():
-        print(f"\nF2: {total - 3} events, 200 kills, {len(seqs) - len(set(seqs))} duplicates, 0 lost")
+        print(f"\nF2: {total - 3} events, 200 kills, {len(seqs) - len(set(seqs))} duplicates, {len(lost)} lost")
+    assert not lost
     firsts = list(dict.fromkeys(seqs))
     assert firsts == sorted(firsts)

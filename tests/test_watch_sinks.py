@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from minewatch.clock import SystemClock
 from minewatch.config.schema import SinksPart, WebhookPart
+from minewatch.events.event import Event
 from minewatch.events.reading import Reader
 from minewatch.events.store import Store
 from minewatch.sinks.backoff import pause_after
@@ -191,6 +192,28 @@ def test_a_store_that_cannot_be_read_is_told_and_waited_for(tmp_path: Path, runn
         add(store, 1)
         one.turn()
     assert sink.had == [2] and one.status().standing == "well"
+
+
+def test_e6_an_alarm_does_not_wait_for_a_disk(tmp_path: Path, runner: Made) -> None:
+    """E6: events that the disk refuses go out without a number, though the store cannot even be read."""
+    sink = Scripted(2, Refused("no"))
+    one = runner(sink, HandClock())
+    assert one.turn() > 0
+    one.unwritten([Event("bare_head", 1.0) for _ in range(4)])
+    one.turn()  # at once: the receiver is not to blame
+    assert sink.had == [0, 0, 0] and "cannot be read" in one.status().text
+
+
+def test_events_of_no_disk_wait_for_their_receiver_in_bounded_memory(store: Store, runner: Made) -> None:
+    clock, sink = HandClock(), Scripted(Undelivered("away"))
+    one = runner(sink, clock)
+    one.turn()
+    one.unwritten([Event("bare_head", 1.0) for _ in range(5000)])
+    for _ in range(3):
+        clock.turn(one.turn())
+    add(store, 1)
+    one.turn()
+    assert 0 < len(sink.had) - 1 <= 1000 and sink.had[-1] == 6
 
 
 def test_a_bell_ends_a_wait_at_once_from_any_thread() -> None:

@@ -6,13 +6,16 @@ import logging
 import random
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Literal
 
 from minehat.errors import MineHatError
 
 from ..clock import Clock
-from ..events.event import Kept
+from ..events.event import Event, Kept
 from ..status import SinkStatus, Status
 from .backoff import pause_after
 from .bell import Bell
@@ -21,6 +24,8 @@ from .sink import Outbox, Refused, Sink, Undelivered
 BATCH = 20  # events handed over together
 REFUSALS = 10  # of one event by a receiver that answers, after which it is passed over, counted and told
 REST = 30.0  # seconds after which the store is looked at even though nobody rang
+STORE_PAUSE = 5.0  # seconds until a store that cannot be read is tried again
+UNWRITTEN = 256  # events that are on no disk, kept for this sink; the oldest give way
 STORE_FAULTS = (sqlite3.Error, OSError, MineHatError)
 log = logging.getLogger(__name__)
 
@@ -35,6 +40,7 @@ class Runner:
         self._before, self._chance = before, chance or random.Random()
         self._bell = Bell()
         self._cursor: int | None = None
+        self._unwritten: deque[Kept] = deque(maxlen=UNWRITTEN)
         self._failures = self._refusals = 0
         self._resumes = 0.0  # monotonic, of the next try after a failure
         self._told = SinkStatus(name, "retrying", text="not tried yet")
@@ -47,6 +53,11 @@ class Runner:
 
     def wake(self) -> None:
         """There are new events."""
+        self._bell.ring()
+
+    def unwritten(self, events: Iterable[Event]) -> None:
+        """Events that the disk refuses: told without a number, and again with one if they come to be written."""
+        self._unwritten.extend(Kept(0, event) for event in events)
         self._bell.ring()
 
     def show(self, status: Status) -> None:
@@ -71,23 +82,21 @@ class Runner:
 
     def turn(self) -> float:
         """One step. Seconds until the next one: 0 where there may be more to deliver."""
-        try:
-            events = self._waiting()
-        except STORE_FAULTS as exc:
-            return self._failed(Undelivered(f"the events cannot be read: {exc}"))
+        events, fault = self._waiting()
         pause = self._resumes - self._clock.monotonic()
         if pause > 0:
             return pause
         try:
             self._sink.ready(self._bell)
+            self._deliver_unwritten()
             if events:
                 self._confirm(events[self._sink.deliver(events, self._bell) - 1].seq)
         except Refused as exc:
             return self._refused(exc, events)
         except Undelivered as exc:
             return self._failed(exc)
-        self._went_well()
-        return 0.0 if events else REST
+        self._went_well(fault)
+        return STORE_PAUSE if fault else 0.0 if events else REST
 
     def close(self) -> None:
         """Let go of all; after the thread has ended, or where it was never started."""
@@ -120,17 +129,36 @@ class Runner:
         except Undelivered as exc:
             self._failed(exc)
 
-    def _waiting(self) -> Sequence[Kept]:
-        newest = self._outbox.newest()
-        top = newest.seq if newest else 0
-        if self._cursor is None:
-            if self._outbox.knows(self.name):
-                self._cursor = self._outbox.cursor(self.name)
-            else:  # a receiver never seen before is not told of the past
-                self._outbox.confirm(self.name, top)
-                self._cursor = top
-        self._told = replace(self._told, behind=max(0, top - self._cursor))
-        return self._outbox.after(self._cursor, BATCH)
+    def _waiting(self) -> tuple[Sequence[Kept], str]:
+        """The next events, and why there are none where that is the store's fault."""
+        try:
+            newest = self._outbox.newest()
+            top = newest.seq if newest else 0
+            if self._cursor is None:
+                self._cursor = self._first(top)
+            self._told = replace(self._told, behind=max(0, top - self._cursor))
+            return self._outbox.after(self._cursor, BATCH), ""
+        except STORE_FAULTS as exc:
+            return (), f"the events cannot be read: {exc}"
+
+    def _first(self, top: int) -> int:
+        """Where to begin: a receiver never seen before is not told of the past."""
+        if self._outbox.knows(self.name):
+            return self._outbox.cursor(self.name)
+        self._outbox.confirm(self.name, top)
+        return top
+
+    def _deliver_unwritten(self) -> None:
+        while self._unwritten:
+            few = list(self._unwritten)[:BATCH]
+            try:
+                done = self._sink.deliver(few, self._bell)
+            except Refused as exc:
+                log.error("sink %s: an event that is on no disk was refused: %s", self.name, exc)
+                done = 1
+            for kept in few[:done]:
+                with suppress(ValueError):  # newer ones may have taken its place meanwhile
+                    self._unwritten.remove(kept)
 
     def _confirm(self, seq: int) -> None:
         """Go on after event `seq`, though its number cannot be written down: a full disk silences nobody."""
@@ -141,11 +169,12 @@ class Runner:
         except STORE_FAULTS as exc:
             log.warning("sink %s: that event %d was confirmed cannot be kept: %s", self.name, seq, exc)
 
-    def _went_well(self) -> None:
-        if self._told.standing != "well":
-            log.info("sink %s: well, %d events behind", self.name, self._told.behind)
+    def _went_well(self, fault: str) -> None:
+        standing: Literal["well", "retrying"] = "retrying" if fault else "well"
+        if (standing, fault) != (self._told.standing, self._told.text):
+            log.log(logging.WARNING if fault else logging.INFO, "sink %s: %s", self.name, fault or "well")
         self._failures, self._resumes = 0, 0.0
-        self._told = replace(self._told, standing="well", text="")
+        self._told = replace(self._told, standing=standing, text=fault)
 
     def _failed(self, exc: Undelivered) -> float:
         self._failures += 1

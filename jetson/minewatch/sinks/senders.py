@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from ..clock import Clock
 from ..config.schema import MqttPart, SinksPart, SirenPart, WebhookPart
+from ..events.event import Event
 from ..events.store import Store
 from ..status import SinkStatus, Status
 from .runner import Runner
@@ -32,6 +34,12 @@ class Senders:
         """New events are on disk."""
         for _, runner in self._runners.values():
             runner.wake()
+
+    def unwritten(self, events: Iterable[Event]) -> None:
+        """Events that the disk refuses now: an alarm does not wait for a disk. A few hundred are kept in memory."""
+        if told := tuple(events):
+            for _, runner in self._runners.values():
+                runner.unwritten(told)
 
     def show(self, status: Status) -> None:
         """How the watch stands, about once a second: for those who tell it to others."""
