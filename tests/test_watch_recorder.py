@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from minewatch.cameras.clips import scratch_of
 from minewatch.clock import SystemClock
 from minewatch.config.schema import KeepPart
 from minewatch.events import recorder as recorder_file
@@ -25,6 +26,7 @@ from watch_events import NOON, HandClock, bare_head, ended, fill, noise, small_d
 
 DAMAGES = {"random": 'head -c $(stat -c %s "$1") /dev/urandom | dd of="$1" conv=notrunc status=none',
            "truncated": 'truncate -s 20000 "$1"', "gone": 'rm "$1"'}
+SCRATCH = scratch_of(Path("{}.mp4")).name
 MOOF = b"\0\0\0\x18ftypiso5" + bytes(100) + b"\0\0\0\x08moof" + bytes(5000)
 
 
@@ -117,7 +119,7 @@ def test_a_clip_gets_its_name_when_it_is_whole(recorder: Recorder, tmp_path: Pat
     assert soon(lambda: media(tmp_path, 2) == [("clip", "coming")])
     assert paths[0] and paths[1]
     paths[0].write_bytes(MOOF)
-    assert files(tmp_path) == {"1.part.mp4"}
+    scratch_of(paths[1]).write_bytes(MOOF[:90])
     recorder.clip_done(1, len(MOOF))
     recorder.clip_done(2, 0, "the camera was lost")
     assert soon(lambda: media(tmp_path, 2) == [("clip", "refused")]) and media(tmp_path, 1) == [("clip", "kept")]
@@ -161,7 +163,7 @@ def test_what_a_crash_left_is_tidied_up(tmp_path: Path) -> None:
         day = tmp_path / "media/2026-11-22"
         day.mkdir(parents=True)
         for name, content in (("1.jpg", b"whole"), (".2.0a1b.tmp.jpg", b"ha"), ("3.jpg", b"whole"),
-                              ("4.part.mp4", MOOF), ("5.part.mp4", b"no fragment"), ("6.part.mp4", MOOF),
+                              (SCRATCH.format(4), MOOF), (SCRATCH.format(5), b"no fragment"), (SCRATCH.format(6), MOOF),
                               ("99.jpg", b"its event is lost")):
             (day / name).write_bytes(content)
     with Store.writer(tmp_path) as store:
@@ -198,14 +200,14 @@ def test_a_full_disk_refuses_pictures_and_takes_events(full_disk: Path) -> None:
     assert path and soon(lambda: media(full_disk, 1) == [("snapshot", "kept"), ("clip", "coming")])
     fill(full_disk / "filler")
     with pytest.raises(OSError, match="No space"):
-        path.write_bytes(MOOF)
+        scratch_of(path).write_bytes(MOOF)
     for _ in range(60):
         recorder.put(bare_head(remark="x" * 500), noise())
     recorder.clip_done(1, 0, "no space left")
     found = [kept for kept, _ in committed(recorder, 61)]
     assert [kept.seq for kept in found] == list(range(2, len(found) + 2))
     assert [kept.event.cause for kept in found if kept.event.kind == "storage_fault"] == ["full"]
-    assert soon(lambda: not any(name.endswith((".tmp.jpg", ".part.mp4")) for name in files(full_disk)))
+    assert soon(lambda: not any(name.startswith(".") for name in files(full_disk)))
     assert soon(lambda: recorder.status().refused_media == 61)
     assert recorder.status().standing == "full" and not (full_disk / ".reserve").exists()
     assert files(full_disk) == {"1.jpg"} and recorder.clip_path(found[0]) is None

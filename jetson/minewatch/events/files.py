@@ -18,7 +18,6 @@ from .disk import flush
 from .opening import FILE_MODE, FOLDER_MODE
 from .records import MEDIA, SUFFIXES, MediaKind
 
-PART = ".part"  # 7.part.mp4 is being written
 NAMED = re.compile(r"\.?([0-9]+)\.")  # a number begins every name, that of a scratch file after a dot
 WIDEST = 1920
 
@@ -29,11 +28,6 @@ class Snapshot:
 
     frame: npt.NDArray[np.uint8]  # [h, w, 3] BGR; nobody changes it afterwards
     tracks: tuple[TrackStatus, ...] = ()  # drawn on it
-
-
-def part_of(path: Path) -> Path:
-    """Where a clip grows, before it is called `path`."""
-    return path.with_name(f"{path.stem}{PART}{path.suffix}")
 
 
 def ready_day(path: Path) -> None:
@@ -54,20 +48,22 @@ def write_snapshot(path: Path, snapshot: Snapshot) -> int:
 
 
 def finish_clip(path: Path) -> int:
-    """Give the clip that grew beside `path` its name; returns its bytes, 0 where there is nothing to be seen.
+    """Make sure of the clip of that name; returns its bytes, 0 where there is nothing to be seen.
 
-    A film that was cut short is readable up to its last fragment. Raises OSError.
+    Its writer gives it the name when it is whole. What a killed one left beside it is readable up to the last
+    fragment. Raises OSError.
     """
-    part = part_of(path)
-    if part.exists() and not path.exists():
-        if not _has_pictures(part):
-            part.unlink()
-            return 0
-        flush(part)
-        os.chmod(part, FILE_MODE)
-        os.replace(part, path)
-        flush(path.parent)
-    return path.stat().st_size if path.exists() else 0
+    for scratch in path.parent.glob(f".{path.stem}.*"):
+        if not path.exists() and _has_pictures(scratch):
+            flush(scratch)
+            os.replace(scratch, path)
+        else:
+            scratch.unlink()
+    if not path.exists():
+        return 0
+    os.chmod(path, FILE_MODE)
+    flush(path.parent)
+    return path.stat().st_size
 
 
 def days(folder: Path) -> list[Path]:
@@ -93,6 +89,6 @@ def relative(folder: Path, path: Path) -> str:
     return path.relative_to(folder).as_posix()
 
 
-def _has_pictures(part: Path) -> bool:
-    with open(part, "rb") as file:
+def _has_pictures(scratch: Path) -> bool:
+    with open(scratch, "rb") as file:
         return b"moof" in file.read(1 << 20)

@@ -16,7 +16,6 @@ from ..status import StorageStatus
 from .archive import Archive
 from .event import Event, Kept
 from .files import Snapshot as Snapshot
-from .files import part_of
 from .records import media_path
 from .store import Store
 
@@ -108,12 +107,15 @@ class Recorder:
         return self._newest_time
 
     def clip_path(self, kept: Kept) -> Path | None:
-        """Where a clip of the event is to be written; None where pictures are refused now."""
+        """Where a clip of the event is to be; None where pictures are refused now.
+
+        Its writer fills a file beside it, named for the same number after a dot, and renames that when it is whole.
+        """
         if self._archive.standing.word != "well":
             self._archive.shelf.refused += 1
             return None
         self._add(lambda store: self._archive.shelf.expect(store, kept))
-        return part_of(self._folder / media_path(kept, "clip"))
+        return self._folder / media_path(kept, "clip")
 
     def clip_done(self, seq: int, bytes: int, fault: str = "") -> None:
         """A clip is whole, or will not grow any more; what is there is kept. bytes: what its writer told."""
