@@ -93,7 +93,13 @@ def _shown(found: re.Match[str]) -> str:
 
 
 def _any_form(secret: str) -> str:
-    return "".join(f"(?:{'|'.join(_forms(letter))})" for letter in secret)
+    return "".join(_slashes(len(run)) if (run := found[0])[0] == "\\" else f"(?:{'|'.join(_forms(run))})"
+                   for found in re.finditer(r"\\+|[\s\S]", secret))
+
+
+def _slashes(count: int) -> str:
+    """So many backslashes, each of which others may have doubled; one number for all keeps the search short."""
+    return rf"(?:\\u005[cC]|\\x5[cC]|%(?:25){{0,4}}5[cC]|&(?:amp;){{0,4}}#92;|\\){{{count},{8 * count}}}"
 
 
 def _forms(letter: str) -> Iterator[str]:
@@ -101,7 +107,7 @@ def _forms(letter: str) -> Iterator[str]:
     raw, code = letter.encode("utf-8", "surrogatepass"), ord(letter)
     units = letter.encode("utf-16-be", "surrogatepass").hex()
     named = codepoint2name.get(code, "apos" if letter == "'" else "")
-    slash = r"\\{1,8}"  # a number bounds the search in a text of nothing but slashes
+    slash = r"\\{1,8}"  # the number bounds the search in a text of nothing but slashes
     yield re.escape(letter) if letter.isalnum() else r"\\{0,8}" + re.escape(letter)
     yield "".join("%(?:25){0,4}" + _hex(f"{byte:02x}") for byte in raw)
     yield "".join(f"{slash}x{_hex(f'{byte:02x}')}" for byte in raw)
