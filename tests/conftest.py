@@ -7,15 +7,17 @@ import os
 import platform
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL_DATA = ROOT.parent / "shared" / "data"
 FIGURES = ROOT / "out" / "soak" / "figures.jsonl"
+PASSED = pytest.StashKey[bool]()
 NO_REAL_DATA = "the real pictures (../shared/data) are not here"
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -48,18 +50,32 @@ def real_data() -> Path:
 
 
 @pytest.fixture
-def figure(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
-    """Note what a soak test measured of a fault case, for docs/faults.md: figure("A5", "live again after 0.9 s")."""
-    test = f"{request.module.__name__}.{request.node.name}"
+def figure(request: pytest.FixtureRequest) -> Iterator[Callable[[str, str], None]]:
+    """Note what a soak test measured of a fault case, for docs/faults.md: figure("A5", "live again after 0.9 s").
+
+    Figures of a test that fails are not kept.
+    """
+    told: list[dict[str, str]] = []
+    test, machine = f"{request.module.__name__}.{request.node.name}", f"{os.cpu_count()} cores, {platform.machine()}"
 
     def note(case: str, measured: str) -> None:
-        told = {"case": case, "measured": measured, "test": test, "date": date.today().isoformat(),
-                "machine": f"{os.cpu_count()} cores, {platform.machine()}"}
+        told.append({"case": case, "measured": measured, "test": test, "date": date.today().isoformat(),
+                     "machine": machine})
+
+    yield note
+    if request.node.stash.get(PASSED, False):
         FIGURES.parent.mkdir(parents=True, exist_ok=True)
         with open(FIGURES, "a", encoding="utf-8") as file:
-            file.write(json.dumps(told, ensure_ascii=False) + "\n")
+            file.writelines(json.dumps(one, ensure_ascii=False) + "\n" for one in told)
 
-    return note
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Note whether the test itself passed, for fixtures that end after it."""
+    report = yield
+    if report.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
