@@ -55,7 +55,7 @@ def log_tail(file: Path | None, most: int) -> str:
     """The end of the log: of the file and the one before it, or, where there is none, of the journal."""
     if file:
         older = file.with_name(f"{file.name}.1")
-        raw = b"".join(_end(each, most) for each in (older, file) if each.is_file())
+        raw = b"".join(_end(each, most + 1) for each in (older, file) if each.is_file())
         whole = raw if len(raw) <= most else raw[-most:].partition(b"\n")[2]  # half a line could hold half a secret
         return whole.decode("utf-8", "replace")
     if not shutil.which("journalctl"):
