@@ -290,6 +290,30 @@ def test_a_reload_touches_only_what_it_changes(senders: Callable[..., Senders], 
         assert [one.name for one in sent.status()] == ["webhook kept", "webhook moved"]
 
 
+def test_the_last_words_go_out_before_the_end(senders: Callable[..., Senders], store: Store) -> None:
+    with Receiver(fine) as good:
+        sent = senders(hook("good", good.port), hook("absent", free_port()))
+        assert eventually(lambda: all(one.standing == "well" for one in sent.status()))
+        store.append(Event("watch_ended", 1.0))
+        sent.stop()
+        assert seqs(good) == [6]
+
+
+def test_f4_a_wall_clock_that_jumps_changes_no_pause(store: Store, runner: Made) -> None:
+    """F4: the wall clock at +2 h, -2 h, 1970 and 2038: no try sooner or later, none missed, none twice."""
+    clock, sink = HandClock(), Scripted(Undelivered("away"))
+    one = runner(sink, clock)
+    one.turn()
+    add(store, 2)
+    pause = one.turn()
+    for wall in (1.8e9 + 7200, 1.8e9 - 7200, 0.0, 2.2e9):
+        clock.walled = wall
+        assert one.turn() == pause and one.status().next_try == pause
+    clock.now += pause
+    one.turn()
+    assert sink.had == [6, 7]
+
+
 def test_a_fault_of_the_program_is_told_and_tried_again(store: Store, tmp_path: Path,
                                                          caplog: pytest.LogCaptureFixture) -> None:
     sink = Scripted(ZeroDivisionError("a bug"))

@@ -11,6 +11,7 @@ import fcntl
 import os
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from .sink import Undelivered
@@ -52,10 +53,9 @@ class GpioLine:
 
     def close(self) -> None:
         """Silent, then let go."""
-        try:
+        with suppress(Undelivered):
             self.set(False)
-        finally:
-            os.close(self._handle)
+        os.close(self._handle)
 
 
 def request(line: int, active_low: bool) -> bytes:

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Literal
 
@@ -38,7 +38,7 @@ class Runner:
         """before: the runner whose place this one takes; it is waited for, so that order is kept."""
         self.name, self._sink, self._outbox, self._clock = name, sink, outbox, clock
         self._before, self._chance = before, chance or random.Random()
-        self._bell = Bell()
+        self._bell, self._finishing = Bell(), False
         self._cursor: int | None = None
         self._unwritten: deque[Kept] = deque(maxlen=UNWRITTEN)
         self._failures = self._refusals = 0
@@ -71,8 +71,13 @@ class Runner:
         waits = max(0.0, self._resumes - self._clock.monotonic())
         return replace(told, next_try=waits) if told.standing == "retrying" else told
 
+    def finish(self) -> None:
+        """Ask it to end when nothing waits any more, or at the first failure."""
+        self._finishing = True
+        self._bell.ring()
+
     def stop(self) -> None:
-        """Ask it to end."""
+        """Ask it to end now."""
         self._bell.stop()
 
     def ended(self, seconds: float) -> bool:
@@ -100,9 +105,8 @@ class Runner:
 
     def close(self) -> None:
         """Let go of all; after the thread has ended, or where it was never started."""
-        self._sink.close()
-        self._outbox.close()
-        self._bell.close()
+        with closing(self._bell), closing(self._outbox):
+            self._sink.close()
 
     def _run(self) -> None:
         if self._before is not None:
@@ -111,7 +115,10 @@ class Runner:
         try:
             while not self._bell.stopped:
                 try:
-                    self._wait(self.turn())
+                    pause = self.turn()
+                    if self._finishing and pause > 0:
+                        break
+                    self._wait(pause)
                 except Exception as exc:  # our bug: told and tried again, since nobody else delivers
                     log.exception("sink %s: a fault of the program", self.name)
                     self._failed(Undelivered(f"a fault of the program: {exc!r}", slowly=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -17,7 +17,8 @@ from ..status import SinkStatus, Status
 from .runner import Runner
 from .sink import Sink
 
-LEAVE_SECONDS = 1.0  # that stopping takes at most
+FINISH_SECONDS = 0.7  # that those have who still deliver when the watch ends
+LEAVE_SECONDS = 0.3  # that the others have after it
 
 
 class Senders:
@@ -62,11 +63,21 @@ class Senders:
                          else (part, self._begun(name, part, before.get(name))) for name, part in parts.items()}
 
     def stop(self) -> None:
-        """End all within about a second. A thread that waits for a host's name is left behind; it harms nobody."""
-        for _, runner in self._runners.values():
+        """Deliver what waits and end, all within about a second.
+
+        A thread that waits for a host's name is left behind; it harms nobody.
+        """
+        runners = [runner for _, runner in self._runners.values()]
+        for runner in runners:
+            runner.finish()
+        self._await(runners, FINISH_SECONDS)
+        for runner in runners:
             runner.stop()
-        ends = self._clock.monotonic() + LEAVE_SECONDS
-        for _, runner in self._runners.values():
+        self._await(runners, LEAVE_SECONDS)
+
+    def _await(self, runners: Sequence[Runner], seconds: float) -> None:
+        ends = self._clock.monotonic() + seconds
+        for runner in runners:
             runner.ended(max(0.0, ends - self._clock.monotonic()))
 
     def _begun(self, name: str, part: BaseModel, before: tuple[BaseModel, Runner] | None) -> Runner:

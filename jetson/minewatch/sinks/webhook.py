@@ -67,7 +67,7 @@ class Webhook:
     def _post(self, kept: Kept, bell: Bell) -> tuple[int, str]:
         """Status and what the answer says."""
         url = urlsplit(self._part.url)
-        host, port = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
+        host, port = url.hostname or "", url.port or _usual(url)
         deadline = Deadline(SECONDS, self._clock, bell)
         try:
             sock = dial(host, port, deadline, trusted(self._part.ca) if url.scheme == "https" else None)
@@ -82,7 +82,7 @@ class Webhook:
 
     def _asked(self, connection: http.client.HTTPConnection, line: Line, url: SplitResult,
                kept: Kept) -> tuple[int, str]:
-        connection.sock = line
+        connection.sock, connection.default_port = line, _usual(url)
         body = json.dumps(kept.to_dict(), ensure_ascii=False).encode()
         connection.request("POST", url._replace(scheme="", netloc="", fragment="").geturl() or "/", body,
                            self._headers(kept, body, url))
@@ -111,6 +111,10 @@ class Webhook:
             raise Refused(told)
         if not 200 <= status < 300:
             raise Undelivered(told, slowly=400 <= status < 500 and status not in SOON)
+
+
+def _usual(url: SplitResult) -> int:
+    return 443 if url.scheme == "https" else 80
 
 
 def _plain(text: str) -> str:
