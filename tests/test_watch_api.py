@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -140,12 +140,12 @@ def test_any_request_that_the_description_allows_or_forbids_gets_an_answer_of_it
 
 
 @pytest.mark.soak
-def test_thousands_of_generated_requests_get_no_server_error(stage: Stage) -> None:
+def test_thousands_of_generated_requests_get_no_server_error(stage: Stage, figure: Callable[[str, str], None]) -> None:
     """G3: five minutes of generated requests."""
     began, requests = time.monotonic(), 0
     while time.monotonic() - began < 300:
         requests += _driven(stage, 200)
-    print(f"G3: {requests} requests in {time.monotonic() - began:.0f} s, 0 answers 5xx, all as described")
+    figure("G3", f"0 answers 5xx to {requests} requests in {time.monotonic() - began:.0f} s, all as described")
 
 
 def _driven(stage: Stage, examples: int) -> int:

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import YAMLError
+from ruamel.yaml.util import load_yaml_guess_indent
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -32,6 +33,7 @@ from .printer import Printer
 from .sessions import Sessions
 
 MOST = 32  # zones of a camera
+WIDTH = 4096  # of a line, above which the writer would break it
 DIGITS = 4  # of a share: a tenth of a pixel of 1000
 ZONES = TypeAdapter(tuple[ZonePart, ...])
 _writing = threading.Lock()
@@ -100,20 +102,22 @@ def write_zones(path: Path, camera: str, zones: tuple[ZonePart, ...]) -> None:
     """
     yaml = YAML()
     yaml.preserve_quotes = True
-    yaml.width = 120
+    yaml.width = WIDTH
     with _writing:
         try:
-            config = yaml.load(path.read_text("utf-8"))
+            text = path.read_text("utf-8")
+            _, yaml.sequence_indent, yaml.sequence_dash_offset = load_yaml_guess_indent(text, yaml=YAML())
+            config = yaml.load(text)
             mine = next(one for one in config["cameras"] if one["name"] == camera)
         except (OSError, UnicodeError, YAMLError, KeyError, TypeError) as exc:
             raise MineHatError(f"{path} cannot be read: {exc}. Mend it, then draw again.") from exc
         except StopIteration:
             raise MineHatError(f"{path} has no camera {camera} any more. Load the page again.") from None
         mine["zones"] = CommentedSeq(_as_yaml(zone) for zone in zones)
-        text = io.StringIO()
-        yaml.dump(config, text)
-        config_of(text.getvalue(), path, stat.S_IMODE(path.stat().st_mode))
-        write_whole(path, text.getvalue())
+        written = io.StringIO()
+        yaml.dump(config, written)
+        config_of(written.getvalue(), path, stat.S_IMODE(path.stat().st_mode))
+        write_whole(path, written.getvalue())
 
 
 def _as_yaml(zone: ZonePart) -> CommentedMap:
