@@ -22,7 +22,9 @@ from .messages import Clip, ClipDone
 from .ring import Kept, Ring
 
 TICK = Fraction(1, 90000)  # second
-FRAGMENT = 2_000_000  # microseconds, after which one ends even without a key frame
+LEAST = 90  # ticks between two packets; MP4 may count more coarsely than we do
+OPTIONS = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1",
+           "frag_duration": "2000000"}  # microseconds, after which a fragment ends even without a key frame
 LEAP = 5.0  # seconds between two packets, beyond which their own time stamps are not believed
 AT_ONCE = 8  # clips that are written side by side
 BACKLOG = 48_000_000  # bytes that wait for a disk, after which a clip is given up
@@ -39,7 +41,7 @@ class Clips:
         self._running: list[_Writer] = []
 
     def copy_of(self, template: Any | None) -> None:
-        """The source is open: its clips are made like this stream of PyAV. None: it has no packets."""
+        """The source is open: its clips are made like this stream of PyAV. None: it has no packets, or closes now."""
         with self._lock:
             self._template = template
 
@@ -49,7 +51,6 @@ class Clips:
             self._ring.add(kept)
             for writer in self._running:
                 writer.add(kept)
-            self._running = [writer for writer in self._running if not writer.fed]
 
     def begin(self, clip: Clip) -> None:
         """Write this one; ClipDone is said when it is done or cannot be."""
@@ -69,7 +70,7 @@ class Clips:
         """End all clips with what they have. False where some could not be within that time."""
         deadline = time.monotonic() + seconds
         with self._lock:
-            running, self._running, self._template = self._running, [], None
+            running, self._running, self._template = self._running, [], None  # none begins any more
         for writer in running:
             writer.end()
         for writer in running:
@@ -87,11 +88,15 @@ class _Writer(threading.Thread):
     """One clip."""
 
     def __init__(self, clip: Clip, template: Any, say: Callable[[ClipDone], None]) -> None:
+        """What is needed of the template is taken here, while its source is open; nothing is written yet."""
         super().__init__(name=f"clip {clip.path}", daemon=True)
         self.fed = False  # it needs no more packets
-        self._clip, self._template, self._say = clip, template, say
+        self._clip, self._say = clip, say
         self._packets: queue.SimpleQueue[Kept | None] = queue.SimpleQueue()
         self._came = self._written = 0  # bytes
+        self._out = _Forward()
+        self._container = av.open(self._out, "w", format="mp4", container_options=OPTIONS)
+        self._stream = self._container.add_stream_from_template(template)
 
     def add(self, kept: Kept) -> None:
         self._came += len(kept.coded.data)
@@ -117,10 +122,11 @@ class _Writer(threading.Thread):
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch = scratch_of(path)
         try:
-            with open(scratch, "wb", opener=_private) as file:
-                self._copy(file)
-                file.flush()
-                os.fsync(file.fileno())
+            with open(scratch, "wb", opener=_private) as self._out.file, self._container:
+                self._copy()
+                self._container.close()
+                self._out.file.flush()
+                os.fsync(self._out.file.fileno())
             os.replace(scratch, path)
         except BaseException:
             with suppress(OSError):
@@ -128,23 +134,18 @@ class _Writer(threading.Thread):
             raise
         return path.stat().st_size
 
-    def _copy(self, file: IO[bytes]) -> None:
-        first = self._packets.get()
-        if first is None:
+    def _copy(self) -> None:
+        kept = self._packets.get()
+        if kept is None:
             raise ValueError("the stream gave no key frame in its time")
-        options = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "frag_duration": str(FRAGMENT),
-                   "flush_packets": "1"}
-        with av.open(_Forward(file), "w", format="mp4", container_options=options) as container:
-            stream = container.add_stream_from_template(self._template)
-            timeline = Timeline(first)
-            kept: Kept | None = first
-            while kept is not None:
-                packet = av.Packet(kept.coded.data)
-                packet.dts, packet.pts = timeline.ticks(kept)
-                packet.time_base, packet.stream, packet.is_keyframe = TICK, stream, kept.coded.key
-                container.mux(packet)
-                self._written += packet.size
-                kept = self._packets.get()
+        timeline = Timeline(kept)
+        while kept is not None:
+            packet = av.Packet(kept.coded.data)
+            packet.dts, packet.pts = timeline.ticks(kept)
+            packet.time_base, packet.stream, packet.is_keyframe = TICK, self._stream, kept.coded.key
+            self._container.mux(packet)
+            self._written += len(kept.coded.data)
+            kept = self._packets.get()
 
 
 class Timeline:
@@ -156,7 +157,7 @@ class Timeline:
     def ticks(self, kept: Kept) -> tuple[int, int]:
         """Decoding and presentation time of the next packet."""
         if kept is not self._last:
-            self._dts += max(1, round(self._step(kept) / TICK))
+            self._dts += max(LEAST, round(self._step(kept) / TICK))
         self._last = kept
         coded = kept.coded
         ahead = 0 if coded.pts is None or coded.dts is None else (coded.pts - coded.dts) * coded.time_base
@@ -193,14 +194,13 @@ def rescued_all(folder: Path) -> list[Path]:
 
 
 class _Forward:
-    """A file that PyAV writes to from front to back, each piece at once."""
+    """A file that PyAV writes to from front to back, each piece at once; opened later than PyAV thinks."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    file: IO[bytes]
 
     def write(self, content: bytes) -> int:
-        written = self._file.write(content)
-        self._file.flush()
+        written = self.file.write(content)
+        self.file.flush()
         return written
 
 

@@ -74,14 +74,20 @@ class Reader:
             with source_of(self._plan, self._refuse) as source:
                 self._desk.opened(source.codec, source.fps)
                 self._clips.copy_of(source.template if self._plan.before > 0 else None)
-                for taken in source.steps():
-                    self._take(taken)
-                    if self._leaving.is_set():
-                        self._clips.finish(CLIPS)
-                        return None
+                try:
+                    self._follow(source)
+                finally:
+                    self._clips.copy_of(None)
         except SourceLost as exc:
             return Lost(exc.cause, exc.text)
-        return Lost("ended", "it ended")
+        return None if self._leaving.is_set() else Lost("ended", "it ended")
+
+    def _follow(self, source: Source) -> None:
+        for taken in source.steps():
+            self._take(taken)
+            if self._leaving.is_set():
+                self._clips.finish(CLIPS)
+                return
 
     def _take(self, taken: Taken) -> None:
         if taken.frames and self._plan.kind == "files" and not self._folder:
