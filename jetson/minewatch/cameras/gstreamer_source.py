@@ -40,7 +40,7 @@ class GStreamerSource:
         self.fps: float | None = None
         self.template: Any | None = None
         self._packets: deque[Coded] = deque(maxlen=REMEMBERED)
-        self._known: dict[int, tuple[bool, bool]] = {}  # pts -> key frame, something was lost before it
+        self._known: deque[tuple[int, bool, bool]] = deque(maxlen=REMEMBERED)  # pts, key frame, a loss before it
         self._offered: list[str] = []  # codecs of the camera's streams
         self._lost: SourceLost | None = None
 
@@ -160,16 +160,17 @@ class GStreamerSource:
         flags = self._gst.BufferFlags
         key = not buffer.has_flags(flags.DELTA_UNIT)
         torn = buffer.has_flags(flags.DISCONT) or buffer.has_flags(flags.CORRUPTED)
-        self._known[buffer.pts] = key, torn and not key
-        if len(self._known) > REMEMBERED:
-            self._known.pop(next(iter(self._known)))
+        self._known.append((buffer.pts, key, torn and not key))
         if self._plan.before or self.template is None:
             data = buffer.extract_dup(0, buffer.get_size())
             self._packets.append(Coded(data, self._ticks(buffer.pts), self._ticks(buffer.dts), Fraction(1, TICKS), key))
 
     def _frame(self, sample: Any) -> Frame:
         buffer = sample.get_buffer()
-        key, torn = self._known.pop(buffer.pts, (False, False))
+        known = next((one for one in list(self._known) if one[0] == buffer.pts), (0, False, False))
+        if known in self._known:
+            self._known.remove(known)
+        _, key, torn = known
         corrupt = torn or buffer.has_flags(self._gst.BufferFlags.CORRUPTED)
         ticks = self._ticks(buffer.pts)
         seconds = None if ticks is None else ticks / TICKS
