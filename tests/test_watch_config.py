@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 from conftest import ROOT
 from minehat.doors import run_door
@@ -542,7 +544,7 @@ def test_what_is_no_hash_or_costs_too_much_agrees_with_nothing(text):
 
 def test_a_password_has_some_letters_and_not_too_many():
     for password in ("", "x" * 1025):
-        with pytest.raises(ValueError):
+        with pytest.raises(MineHatError, match="wanted 1 to 1024"):
             hashed(password)
 
 
@@ -582,6 +584,32 @@ def test_check_refuses_a_model_that_knows_no_bare_heads(write, tmp_path, capsys)
     text = GOOD.replace("file: helmet.onnx", f"file: {MODEL}\n  card: card.json")
     code, told = checked(write(text), capsys)
     assert code == 2 and "knows cat, not helmet and head" in told
+
+
+def test_check_opens_cameras_where_asked(write, tmp_path, capsys):
+    """One gives pictures, one gives none, and one is off and left alone."""
+    film(tmp_path / "film.mp4")
+    (tmp_path / "torn.mp4").write_bytes(b"no film")
+    cameras = """cameras:
+  - {name: front, url: film.mp4}
+  - {name: torn, url: torn.mp4}
+  - {name: "off", url: nowhere.mp4, enabled: false}
+"""
+    path = write(f"version: 1\nstate: state\nmodel: {{file: '{MODEL}'}}\n{cameras}web: {{enabled: false}}\n")
+    ran = subprocess.run([sys.executable, "-m", "minewatch", "check", "--cameras", path], capture_output=True,
+                         text=True, timeout=100)
+    told = ran.stderr
+    assert ran.returncode == 2 and "ok   camera: front: 64x48" in told and "BAD  camera: torn: " in told, told
+    assert "nowhere" not in told.replace(str(tmp_path / "nowhere.mp4"), "", 1)
+
+
+def film(path):
+    with av.open(str(path), "w") as made:
+        stream = made.add_stream("mpeg4", rate=10)
+        stream.width, stream.height = 64, 48
+        for shade in range(20):
+            made.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((48, 64, 3), shade * 10, np.uint8), "bgr24")))
+        made.mux(stream.encode())
 
 
 def test_memory_is_counted_as_this_test_thinks():

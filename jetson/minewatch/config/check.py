@@ -18,6 +18,7 @@ from minehat.progress import say
 from minehat.tables import print_table
 
 from ..events.lock import LOCK
+from ..redact import Redactor
 from ..web.address import address_of, listening
 from .load import read_config
 from .schema import CameraPart, Config, SirenPart
@@ -26,15 +27,15 @@ WANTED = ("helmet", "head")  # classes
 Look = Callable[[], str]  # one line of what was found, or MineHatError
 
 
-def check_config(path: str | os.PathLike[str]) -> int:
+def check_config(path: str | os.PathLike[str], cameras: bool = False) -> int:
     """Print what would be watched and a line for each thing that it needs. Returns 0, or 2 where one is not well.
 
-    Raises ManyFaults with all mistakes of the configuration itself.
+    cameras: open each of them, and say what it gives. Raises ManyFaults with all mistakes of the configuration itself.
     """
     config = read_config(path)
     _print_watched(config)
     bad = 0
-    for what, look in _looks(config):
+    for what, look in _looks(config, cameras):
         try:
             say(f"ok   {what}: {look()}")
         except MineHatError as exc:
@@ -51,7 +52,7 @@ def _print_watched(config: Config) -> None:
     print_table(("camera", "from", "fps", "watched"), rows)
 
 
-def _looks(config: Config) -> Iterator[tuple[str, Look]]:
+def _looks(config: Config, cameras: bool) -> Iterator[tuple[str, Look]]:
     """Each thing that the configuration needs, and how it is looked at."""
     model = config.model
     yield "model", lambda: _model(model.file, model.card)
@@ -59,7 +60,9 @@ def _looks(config: Config) -> Iterator[tuple[str, Look]]:
         fallback = model.fallback
         yield "model.fallback", lambda: _model(fallback, None)
     for camera in config.cameras:
-        if camera.enabled and not is_url(camera.url):
+        if camera.enabled and cameras:
+            yield "camera", lambda camera=camera: _opened(camera, config)  # type: ignore[misc]
+        elif camera.enabled and not is_url(camera.url):
             yield f"camera {camera.name}", lambda camera=camera: _source(camera)  # type: ignore[misc]
     yield "state", lambda: _state(config.state)
     if config.log.file:
@@ -87,6 +90,12 @@ def _model(file: Path, card_file: Path | None) -> str:
         raise MineHatError(f"{file} knows {', '.join(card.classes)}, not {' and '.join(lacking)}. Name a model that "
                            "tells helmets from bare heads.")
     return f"{file} ({card.name}, {card.size_text}, {card.precision})"
+
+
+def _opened(camera: CameraPart, config: Config) -> str:
+    from ..cameras.trial import try_camera  # its libraries are not wanted where no camera is opened
+
+    return try_camera(camera, Path("/"), redact=Redactor.of(config))
 
 
 def _source(camera: CameraPart) -> str:

@@ -9,6 +9,8 @@ import os
 import re
 import unicodedata
 
+from minehat.errors import MineHatError
+
 COST, BLOCK, LANES = 14, 8, 5  # log2 of N, r, p: 16 MiB and some 0.2 s a try on a small computer
 MEMORY = 64 * 1024 * 1024  # bytes that a hash from a file may ask for
 FORM = re.compile(r"scrypt\$(\d{1,2})\$(\d{1,2})\$(\d{1,2})\$([A-Za-z0-9+/]{22})\$([A-Za-z0-9+/]{43})")
@@ -18,10 +20,10 @@ LONGEST = 1024  # characters of a password
 def hashed(password: str) -> str:
     """The hash of a password under a new salt: `scrypt$14$8$5$salt$key`, base64 without its padding.
 
-    Raises ValueError where the password is empty or longer than LONGEST.
+    Raises MineHatError where the password is empty or longer than LONGEST.
     """
     if not 0 < len(password) <= LONGEST:
-        raise ValueError(f"a password has 1 to {LONGEST} characters")
+        raise MineHatError(f"found a password of {len(password)} characters; wanted 1 to {LONGEST}. Type another one.")
     salt = os.urandom(16)
     return f"scrypt${COST}${BLOCK}${LANES}${_text(salt)}${_text(_key(password, salt, COST, BLOCK, LANES))}"
 
