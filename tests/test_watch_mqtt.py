@@ -516,3 +516,39 @@ def test_f2_soak_two_hundred_kills_of_publisher_and_broker(store: Store, tmp_pat
     assert not lost
     firsts = list(dict.fromkeys(seqs))
     assert firsts == sorted(firsts)
+
+
+@pytest.mark.soak
+def test_f1_soak_an_outage_with_twenty_thousand_events(store: Store, tmp_path: Path,
+                                                       capsys: pytest.CaptureFixture[str]) -> None:
+    """F1: the broker away for 90 s, 20 000 events meanwhile: rows, not memory; all delivered within 90 s after it."""
+    folder, broker, pause = tmp_path / "state", Broker(tmp_path / "broker"), threading.Event()
+    with broker, Listener(broker.port) as listener:
+        process = publisher(folder, broker.port)
+        assert eventually(lambda: cursor(folder) == 3)
+        before = rss(process)
+        broker.stop()
+        began = time.monotonic()
+        for _ in range(200):
+            add(store, 100)
+            poke(process)
+        pause.wait(90 - (time.monotonic() - began))
+        grown = rss(process) - before
+        broker.start()
+        back = time.monotonic()
+        assert eventually(lambda: cursor(folder) > 3, 75)
+        first = time.monotonic() - back
+        assert eventually(lambda: cursor(folder) == 20_003, 90)
+        last = time.monotonic() - back
+        assert eventually(lambda: len(listener.seqs()) >= 20_000, 30)
+        end(process)
+    with capsys.disabled():
+        print(f"\nF1: 20000 events in an outage of 90 s: first confirmed {first:.1f} s after the broker was back, last "
+              f"{last:.1f} s; memory {grown / 1e6:+.1f} MB; {len(listener.seqs()) - 20_000} duplicates")
+    assert list(dict.fromkeys(listener.seqs())) == list(range(4, 20_004))
+    assert grown < 20e6
+
+
+def rss(process: subprocess.Popen[str]) -> int:
+    """Bytes of memory that the process has."""
+    return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

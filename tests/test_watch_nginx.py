@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -14,8 +15,12 @@ from contextlib import suppress
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
+import httpx
 import pytest
+import uvicorn
 from conftest import ROOT
+from minewatch.config import passwords
+from page_stage import Stage
 from sinks_lab import Receiver, eventually, fine, free_port
 
 SHIPPED = ROOT / "jetson" / "nginx" / "minewatch.conf"
@@ -117,7 +122,8 @@ def test_the_page_hears_who_really_asks(shielded: Shielded, page: Receiver) -> N
     assert answer.headers["Server"] != "nginx/1" and "/" not in answer.headers["Server"]
     heard = page.headers[0]
     assert heard.get_all("X-Forwarded-For") == heard.get_all("X-Real-IP") == ["127.0.0.1"]
-    assert heard.get_all("X-Forwarded-Proto") == ["https"] and heard.get_all("Host") == ["minewatch.local"]
+    assert heard.get_all("X-Forwarded-Proto") == ["https"]
+    assert heard.get_all("Host") == [f"minewatch.local:{shielded.tls}"]
     assert "10.9.9.9" not in str(heard) and "evil.example" not in str(heard)
 
 
@@ -166,6 +172,54 @@ def test_figures_are_for_the_machine_itself(shielded: Shielded, page: Receiver) 
 def test_a_page_that_is_away_is_a_bad_gateway(tmp_path: Path) -> None:
     with Shielded(tmp_path, free_port()) as shielded:
         assert shielded.asked("/").status == 502
+
+
+@pytest.fixture
+def real_page(tmp_path: Path) -> Iterator[int]:
+    """The port of a real page that has a user."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "COST", 10)
+        ada = {"name": "ada", "role": "admin", "password_hash": passwords.hashed("words")}
+    with Stage(tmp_path, users=[ada], hosts=["minewatch.local"]) as stage, \
+            socket.create_server(("127.0.0.1", 0)) as ear:
+        server = uvicorn.Server(uvicorn.Config(stage.app, http="h11", loop="asyncio", lifespan="off", ws="none",
+                                               log_config=None, proxy_headers=False))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [ear]})
+        thread.start()
+        yield ear.getsockname()[1]
+        server.should_exit = True
+        thread.join()
+
+
+def test_one_logs_in_to_the_real_page_through_it(real_page: int, tmp_path: Path) -> None:
+    (tmp_path / "nginx").mkdir()
+    with Shielded(tmp_path / "nginx", real_page) as shielded, httpx.Client(
+            base_url=f"https://minewatch.local:{shielded.tls}", transport=Loopback(shielded)) as browser:
+        assert browser.get("/api/status").status_code == 401
+        form = browser.get("/login")
+        token = re.search(r'data-token="(\w+)"', form.text)
+        assert form.status_code == 200 and token
+        fields = {"token": token[1], "name": "ada", "password": "words", "next": "/events"}
+        foreign = browser.post("/login", data=fields, headers={"Origin": "https://evil.example"})
+        assert foreign.status_code == 403
+        answer = browser.post("/login", data=fields, headers={"Origin": str(browser.base_url).rstrip("/")})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/events")
+        assert "secure" in answer.headers["set-cookie"].lower()
+        told = browser.get("/api/status").json()
+        assert told["status"]["site"] == "North mine"
+        assert browser.get("/", headers={"Host": "evil.example"}).status_code == 400
+
+
+class Loopback(httpx.HTTPTransport):
+    """As httpx's own, with a name server that knows where minewatch.local is."""
+
+    def __init__(self, shielded: Shielded) -> None:
+        super().__init__(verify=shielded.trust, trust_env=False)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        return super().handle_request(httpx.Request(
+            request.method, request.url.copy_with(host="127.0.0.1"), headers=request.headers, stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": "minewatch.local"}))
 
 
 HALVES = {"header": b"GET / HTTP/1.1\r\nHost: minewatch.local\r\nX-Slow: ",
