@@ -414,24 +414,24 @@ def test_a_relay_passes_bytes_as_they_are_until_told_otherwise(echo):
     data = np.random.default_rng(0).bytes(200_000)
     with FaultProxy(echo, seed=1) as proxy, socket.create_connection(("127.0.0.1", proxy.port), 5) as client:
         assert spoken(client, data) == data
-        proxy.fault(corrupt=0.01)
+        proxy.change(corrupt=0.01)
         heard = spoken(client, data)
         flipped = [a ^ b for a, b in zip(heard, data, strict=True) if a != b]
         assert 1500 < len(flipped) < 2500 and all(one.bit_count() == 1 for one in flipped)
-        proxy.fault(corrupt=0.0, delay=0.2)
+        proxy.change(corrupt=0.0, delay=0.2)
         begun = time.monotonic()
         assert spoken(client, b"later") == b"later"
         assert time.monotonic() - begun >= 0.4  # there and back
-        proxy.fault(delay=0.0, rate=50_000.0)
+        proxy.change(delay=0.0, rate=50_000.0)
         begun = time.monotonic()
         assert spoken(client, data[:20_000]) == data[:20_000]
         assert time.monotonic() - begun >= 0.3
-        proxy.fault(rate=0.0, frozen=True)
+        proxy.change(rate=0.0, frozen=True)
         client.sendall(b"held")
         client.settimeout(0.2)
         with pytest.raises(TimeoutError):
             client.recv(10)
-        proxy.fault(frozen=False)
+        proxy.change(frozen=False)
         client.settimeout(5)
         assert client.recv(10) == b"held"
 

@@ -120,7 +120,7 @@ class FaultProxy(Server):
         """The address of something upstream, as it is reached through here."""
         return through.replace(f":{self.upstream}/", f":{self.port}/")
 
-    def fault(self, **changes: Any) -> None:
+    def change(self, **changes: Any) -> None:
         """Change the fields of `Weather`."""
         self.weather = replace(self.weather, **changes)
 

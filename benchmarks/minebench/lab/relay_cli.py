@@ -40,6 +40,6 @@ def obey(proxy: FaultProxy, words: list[str]) -> None:
     elif len(words) == 2 and words[0] == "refuse":
         proxy.refuse(words[1] == "on")
     elif len(words) == 2:
-        proxy.fault(**change_of(type(proxy.weather), *words))
+        proxy.change(**change_of(type(proxy.weather), *words))
     else:
         raise MineHatError(f"{' '.join(words)!r} is not understood. Say for instance: delay 0.5")
