@@ -21,6 +21,8 @@ PASSED = pytest.StashKey[bool]()
 NO_REAL_DATA = "the real pictures (../shared/data) are not here"
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # of tests that load ONNX Runtime by themselves
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background jobs, and in all that they start
     signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -141,3 +144,12 @@ def test_forms_that_a_gpu_would_run_wrongly_are_refused(model, monkeypatch, name
     monkeypatch.setattr(ort_session, "TENSORRT", "AzureExecutionProvider")
     with pytest.raises(MineHatError, match=words):
         OrtBackend(model, read_card(model).with_(precision=precision), name=name)
+
+
+def test_its_telemetry_is_off_before_the_library_is_loaded(model):
+    """From 1.29 on the Linux wheels send to their maker what they run; a mine's box sends nothing."""
+    program = ("import os, sys, minehat; minehat.open(sys.argv[1]).close(); "
+               "print(os.environ['ORT_DISABLE_TELEMETRY'], 'onnxruntime' in sys.modules)")
+    told = subprocess.run([sys.executable, "-c", program, model], capture_output=True, text=True, check=True,
+                          env={name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"})
+    assert told.stdout.split() == ["1", "True"]

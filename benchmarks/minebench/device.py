@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from minehat.backends.ort import cores
 from minehat.gpu import first_gpu
-from minehat.guests import load_onnx
+from minehat.guests import load_onnx, load_onnxruntime
 from minehat.machine import cpu_name
 
 SIDE, COPIED, TIMES = 1024, 1 << 28, 30  # of the matrices; bytes of each copy; tries, of which the fastest counts
@@ -70,7 +70,7 @@ def cpu_peaks(threads: int | None) -> Peaks:
 
 def _matmul_gops(operator: str, left: type, right: type, threads: int) -> float:
     """10**9 operations a second of ONNX Runtime's own product, the second matrix a constant as weights are."""
-    import onnxruntime
+    onnxruntime = load_onnxruntime("measure it")
     onnx = load_onnx("measure what the processor can do")
     rng = np.random.default_rng(0)
     a, b = (rng.integers(0, 100, (SIDE, SIDE)).astype(kind) for kind in (left, right))

@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import onnx
-from minehat.errors import MineHatError, missing
+from minehat import guests
+from minehat.errors import MineHatError
 from onnx import ModelProto, TensorProto
 
 
 def load_onnxruntime() -> Any:
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as exc:
-        raise missing("ONNX Runtime", "run the model on the calibration pictures",
-                      "`pip install 'minehat[cpu]'`.") from exc
-    return onnxruntime
+    """ONNX Runtime, for what a calibration runs."""
+    return guests.load_onnxruntime("run the model on the calibration pictures")
 
 
 def session_options() -> Any:

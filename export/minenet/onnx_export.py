@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 import torch
 from minehat.card import KEY, ModelCard
 from minehat.errors import MineHatError
 from minehat.files import written_whole
+from minehat.guests import load_onnxruntime
 from minehat.letterbox import as_input, letterbox
 
 from .network import Decoded, MineNet
@@ -61,6 +61,7 @@ def export_onnx(network: MineNet, card: ModelCard, out: str | Path,
 
 def compare(graph: Decoded, path: Path, card: ModelCard, frames: Sequence[npt.NDArray[np.uint8]]) -> Agreement:
     """Run both on the frames, two a batch (so that the dynamic batch is tried too)."""
+    onnxruntime = load_onnxruntime("check the exported model")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

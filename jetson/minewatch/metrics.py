@@ -70,7 +70,7 @@ class Metrics:
                                registry=self._registry)
         self._commit = Histogram("minewatch_event_commit_seconds", "From an event decided to its row on disk",
                                  buckets=COMMITS, registry=self._registry)
-        self._raised = Histogram("minewatch_alarm_seconds", "From the first sight of a person to the row of their alarm",
+        self._raised = Histogram("minewatch_alarm_seconds", "From the first sight of a person to their alarm on disk",
                                  buckets=ALARMS, registry=self._registry)
         self._cameras: set[str] = set()
         self._registry.register(self)

@@ -27,6 +27,20 @@ def load_onnx(purpose: str) -> Any:
     return onnx
 
 
+def load_onnxruntime(purpose: str) -> Any:
+    """ONNX Runtime, its telemetry off. Raises MineHatError, telling what it was wanted for, where it is absent.
+
+    From 1.29 on its Linux wheels send what they run, and on what machine, to their maker unless this variable is set
+    before the library is loaded (https://github.com/microsoft/onnxruntime/pull/27379).
+    """
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as exc:
+        raise missing("ONNX Runtime", purpose, "`pip install 'minehat[cpu]'`.") from exc
+    return onnxruntime
+
+
 def quiet_cv2(purpose: str) -> Any:
     """OpenCV for videos, with its voice and libav's turned off: what fails is said by us, once."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # read when the first video is opened

@@ -19,6 +19,7 @@ from minehat.engine import BuildOptions, engine_from_onnx
 from minehat.engine.library import MODULES, TITLES, running_library
 from minehat.errors import MineHatError
 from minehat.gpu import first_gpu
+from minehat.guests import load_onnxruntime
 from minehat.letterbox import as_input, letterbox
 
 from ..frames import frames_of
@@ -70,7 +71,7 @@ def ort_cuda(model: str) -> dict[str, Any]:
     """ONNX Runtime's CUDA provider, with nothing left to the CPU in silence."""
     if not importlib.util.find_spec("onnxruntime"):
         raise NotRun("onnxruntime is not installed")
-    import onnxruntime as ort
+    ort = load_onnxruntime("check its CUDA provider")
     if "CUDAExecutionProvider" not in ort.get_available_providers():
         raise NotRun(f"onnxruntime {ort.__version__} is the CPU's; the CUDA provider comes with onnxruntime-gpu")
     if hasattr(ort, "preload_dlls"):  # from 1.21: finds CUDA and cuDNN where pip put them

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from minehat.backends import loader_for
 from minehat.card import read_card
 from minehat.detector import Detector
+from minehat.guests import load_onnxruntime
 
 from .kept_lanes import naive_kept
 from .letterbox_lanes import common_letterbox
@@ -122,7 +123,7 @@ def share_beside(detector: minehat.Detector, frame: Array) -> float:
 
 def ort_session(path: Path, threads: int | None) -> Any:
     """As it comes, or with a number of threads."""
-    import onnxruntime
+    onnxruntime = load_onnxruntime("measure it")
     options = onnxruntime.SessionOptions()
     if threads:
         options.intra_op_num_threads = threads

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from minehat.guests import load_onnxruntime
 
 from .tables import NAIVE, ONNX_NMS
 
@@ -92,7 +93,7 @@ def supervision_nms(boxes: Array, scores: Array) -> Keeping:
 
 def onnx_nms(boxes: Array, scores: Array) -> Keeping:
     """A graph of that operation, and of the transposition that it asks for, run in ONNX Runtime."""
-    import onnxruntime
+    onnxruntime = load_onnxruntime("measure it")
     from onnx import TensorProto, helper
     limits = {"most": np.array([300], np.int64), "iou": np.array([IOU], np.float32),
               "conf": np.array([CONF], np.float32)}

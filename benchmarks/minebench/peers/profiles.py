@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from minehat.guests import load_onnxruntime
 
 ROWS = 8  # that a profile shows
 RUNS = 4
@@ -46,7 +47,7 @@ def operations_of(model: Path, height: int, width: int) -> dict[str, float]:
 
 
 def _in_onnxruntime(model: Path, batch: Any) -> Counter[str]:
-    import onnxruntime
+    onnxruntime = load_onnxruntime("measure it")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.enable_profiling = True

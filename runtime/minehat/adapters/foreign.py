@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..card import KEY
-from ..errors import MineHatError, missing
-from ..guests import load_onnx
+from ..errors import MineHatError
+from ..guests import load_onnx, load_onnxruntime
 from ..onnx_metadata import read_metadata
 from .metadata import Metadata, metadata_from
 from .opset import LEAST, opset_of, raised
@@ -116,10 +116,7 @@ def _noise_for(foreign: Foreign, batch: int) -> dict[str, Array]:
 
 def answered(model: Any, feeds: dict[str, Array], path: Path) -> dict[str, Array]:
     """The outputs of a model, as ONNX Runtime works them out. Raises MineHatError where it cannot."""
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as exc:
-        raise missing("ONNX Runtime", "try out models that are adapted", "`pip install 'minehat[cpu]'`.") from exc
+    onnxruntime = load_onnxruntime("try out models that are adapted")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what goes wrong is raised as well
     try:

@@ -13,8 +13,9 @@ from ..answers import OPEN, check_answer, check_no_plugin
 from ..card import ModelCard
 from ..decoding import channels_of
 from ..errors import MineHatError
+from ..guests import load_onnxruntime
 from . import BATCHES
-from .ort_session import load_onnxruntime, open_session
+from .ort_session import open_session
 
 Array = npt.NDArray[Any]
 _TYPES = {"float32": "tensor(float)", "uint8": "tensor(uint8)", "int64": "tensor(int64)", "bool": "tensor(bool)"}
@@ -33,7 +34,7 @@ class OrtBackend:
         self._input = _checked_input(self._session, path, card)
         self._outputs = _checked_outputs(self._session, path, card)
         self.batches = _batches(self._session)
-        self._value = load_onnxruntime().OrtValue.ortvalue_from_numpy
+        self._value = load_onnxruntime("run .onnx models").OrtValue.ortvalue_from_numpy
         self._binding = self._session.io_binding()
         self._arrays: list[Array] = []  # of the largest batch so far; an answer is their first rows
         self._bound: tuple[Array, ...] = ()

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..card import ModelCard
-from ..errors import MineHatError, missing
+from ..errors import MineHatError
+from ..guests import load_onnxruntime
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 PROVIDERS = {"ort": CPU, "ort-cuda": CUDA, "ort-tensorrt": TENSORRT}  # by backend's name
@@ -24,7 +25,7 @@ def open_session(path: Path, card: ModelCard, threads: int, backend: str) -> Any
 
     threads: for operators on the CPU.
     """
-    ort = load_onnxruntime()
+    ort = load_onnxruntime("run .onnx models")
     provider = PROVIDERS[backend]
     options = _options(ort, card, threads)
     if provider != CPU:
@@ -94,12 +95,3 @@ def _load_tensorrt() -> None:
 def _cure(provider: str) -> str:
     return "" if provider == CPU else (" It wants a driver (`nvidia-smi` tells of it), CUDA and cuDNN (`pip install "
                                        "'minehat[gpu]'` brings them), and a graph that it can run whole.")
-
-
-def load_onnxruntime() -> Any:
-    """The package. Raises MineHatError where it is absent."""
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as exc:
-        raise missing("ONNX Runtime", "run .onnx models", "`pip install 'minehat[cpu]'`.") from exc
-    return onnxruntime
