@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,16 @@ class Broker:
     def stop(self) -> None:
         """It writes down what it keeps."""
         self._end(hard=False)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """It hangs meanwhile: the connections stand, and nothing answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def __enter__(self) -> Broker:
         self.start()

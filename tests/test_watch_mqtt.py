@@ -465,6 +465,20 @@ def pump(source: socket.socket, target: socket.socket) -> None:
     target.shutdown(socket.SHUT_WR)
 
 
+def test_a_broker_that_hangs_in_the_middle_is_left(senders: Callable[..., Senders], store: Store, broker: Broker,
+                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minewatch.sinks.mqtt.ANSWER_SECONDS", 0.5)
+    sent = senders(mqtt(broker))
+    assert eventually(lambda: well(sent))
+    with broker.stopped():
+        add(store, 3)
+        sent.wake()
+        assert eventually(lambda: "confirms nothing within 0.5 s" in told(sent))
+        assert sent.status()[0].behind == 3
+    hasten(sent)
+    assert eventually(lambda: well(sent))
+
+
 def test_a_broker_that_answers_nothing_is_given_up(senders: Callable[..., Senders],
                                                    monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("minewatch.sinks.mqtt.CONNECT_SECONDS", 0.4)
@@ -522,7 +536,8 @@ def test_f2_soak_two_hundred_kills_of_publisher_and_broker(store: Store, tmp_pat
 def test_f1_soak_an_outage_with_twenty_thousand_events(store: Store, tmp_path: Path,
                                                        capsys: pytest.CaptureFixture[str]) -> None:
     """F1: the broker away for 90 s, 20 000 events meanwhile: rows, not memory; all delivered within 90 s after it."""
-    folder, broker, pause = tmp_path / "state", Broker(tmp_path / "broker"), threading.Event()
+    folder, pause = tmp_path / "state", threading.Event()
+    broker = Broker(tmp_path / "broker", "allow_anonymous true", "autosave_on_changes false")  # which slows it down
     with broker, Listener(broker.port) as listener:
         process = publisher(folder, broker.port)
         assert eventually(lambda: cursor(folder) == 3)

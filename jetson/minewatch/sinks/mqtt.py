@@ -29,7 +29,7 @@ from .sink import Refused, Undelivered
 from .topics import Message, event_message, states
 
 CONNECT_SECONDS = 5.0  # name, connection, TLS and the broker's greeting
-ANSWER_SECONDS = 10.0  # for the confirmation of one batch
+ANSWER_SECONDS = 10.0  # without any confirmation while some are due
 KEEPALIVE = 20  # seconds; a broker that says nothing for one and a half times as long is gone
 REFRESH = 60.0  # seconds after which what the broker keeps is told again
 WINDOW = 20  # messages that wait for their confirmation; fewer where the broker wants
@@ -68,12 +68,8 @@ class Mqtt:
         """Publish them, and wait for the confirmations."""
         numbers = [[self._publish(message) for message in self._messages(kept)] for kept in events]
         fault: Undelivered | None = None
-        ends = self._clock.monotonic() + ANSWER_SECONDS
         try:
-            while not bell.stopped and any(number not in self._acked for row in numbers for number in row):
-                if self._clock.monotonic() > ends:
-                    raise self._gone(f"the broker confirms nothing within {ANSWER_SECONDS:g} s")
-                self._turn(0.5, bell)
+            self._await_answers({number for row in numbers for number in row}, bell)
         except Undelivered as exc:
             fault = exc
         return self._confirmed(numbers, fault)
@@ -162,6 +158,16 @@ class Mqtt:
             self._client.loop_misc()
         if self._lost or self._client.socket() is None:
             raise self._ended()
+
+    def _await_answers(self, numbers: set[int], bell: Bell) -> None:
+        """Until all are answered, or none for too long."""
+        heard, ends = 0, self._clock.monotonic() + ANSWER_SECONDS
+        while not bell.stopped and not numbers <= self._acked.keys():
+            if len(self._acked) > heard:
+                heard, ends = len(self._acked), self._clock.monotonic() + ANSWER_SECONDS
+            elif self._clock.monotonic() > ends:
+                raise self._gone(f"the broker confirms nothing within {ANSWER_SECONDS:g} s")
+            self._turn(0.5, bell)
 
     def _ended(self) -> Undelivered:
         if not self._greeted and self._protocol == MQTTProtocolVersion.MQTTv5 and (

@@ -21,7 +21,7 @@ from .backoff import pause_after
 from .bell import Bell
 from .sink import Outbox, Refused, Sink, Undelivered
 
-BATCH = 20  # events handed over together
+BATCH = 50  # events handed over together
 REFUSALS = 10  # of one event by a receiver that answers, after which it is passed over, counted and told
 REST = 30.0  # seconds after which the store is looked at even though nobody rang
 STORE_PAUSE = 5.0  # seconds until a store that cannot be read is tried again
