@@ -203,9 +203,9 @@ def test_a_dark_gallery_hides_what_cannot_be_known(known, gallery, clean):
 
 
 def test_a_long_blur_is_not_learned(known, gallery):
-    """An hour out of focus, and it is still a fault."""
+    """Ten minutes out of focus, and it is still a fault."""
     soft = [thumb(HARMS["out of focus"][0](frame)) for frame in gallery[:10]]
-    assert causes(known.look(soft * 200)) == ["blurred"]
+    assert causes(known.look(soft * 120)) == ["blurred"]
     assert known.history.faults == ("blurred",)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from minehat.guests import load_cv2
 
 Array = npt.NDArray[Any]
 BURNT = 250  # grey level from which on nothing can be told apart
@@ -32,23 +33,20 @@ def measured(thumb: Array) -> tuple[Measures, Array]:
     soft = box_mean(grey, 3)
     detail = soft - box_mean(grey, 9)
     plain = np.clip(CONTRAST * box_mean(grey, AROUND), LEAST, ENOUGH)
-    fine, coarse = _strongest(grey - soft), _strongest(detail)
+    fine, coarse = _reached(np.abs(grey - soft), 0.05), _reached(np.abs(detail), 0.05)
     crisp = max(fine - NOISE, 0.0) / max(coarse, NOISE)
-    return Measures(float(np.percentile(grey, 99)), float((thumb >= BURNT).mean()),
+    return Measures(_reached(grey, 0.01), float((thumb >= BURNT).mean()),
                     float((np.abs(detail) > plain).mean()), crisp), detail
 
 
 def box_mean(grey: Array, side: int) -> Array:
     """float32 [h, w] -> the mean of the side x side pixels around each, the edge repeated; side is odd."""
-    reach = side // 2
-    height, width = grey.shape
-    sums = np.pad(np.pad(grey, reach, mode="edge").astype(np.float64).cumsum(0).cumsum(1), ((1, 0), (1, 0)))
-    total = (sums[side:side + height, side:side + width] - sums[:height, side:side + width]
-             - sums[side:side + height, :width] + sums[:height, :width])
-    mean: Array = (total / side ** 2).astype(np.float32)
+    cv2 = load_cv2("judge the health of pictures")
+    mean: Array = cv2.blur(grey, (side, side), borderType=cv2.BORDER_REPLICATE)
     return mean
 
 
-def _strongest(detail: Array) -> float:
-    """What the strongest twentieth of it reaches: grey levels."""
-    return float(np.percentile(np.abs(detail), 95))
+def _reached(values: Array, share: float) -> float:
+    """What all but this share of the values stay below."""
+    place = int((1 - share) * (values.size - 1))
+    return float(np.partition(values.ravel(), place)[place])
