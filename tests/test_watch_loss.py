@@ -42,7 +42,7 @@ def decoder(request, tmp_path, monkeypatch):
         if not system.is_dir():
             pytest.skip("python3-gi is not installed")
         (tmp_path / "gi").symlink_to(system)
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.syspath_prepend(str(tmp_path))
     return request.param
 
 
