@@ -17,6 +17,9 @@ from pathlib import Path
 
 from minehat.doors import DONE, MENDABLE, run_door
 from minehat.errors import MineHatError
+from minehat.progress import say
+
+from .judging import replay
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,6 +50,11 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--cameras", action="store_true", help="open each camera, and say what it gives")
     for one in (run, check):
         one.add_argument("config", metavar="CONFIG", type=Path, help="a YAML file; see minewatch.example.yaml")
+    replay.add_arguments(command("replay", replay.replay, "tell which events recordings would raise", replay.__doc__))
+    support = command("support", _support, "write one file for whoever helps from afar, without secrets")
+    support.add_argument("config", metavar="CONFIG", type=Path, help="right or wrong; the watch may run or not")
+    support.add_argument("-o", "--out", metavar="FILE", type=Path, default=Path("minewatch-support.tar.gz"),
+                         help="default: %(default)s")
     command("hash-password", _hash_password, "ask for a password and print what `web.users` wants of it")
     return parser
 
@@ -62,6 +70,14 @@ def _check(args: argparse.Namespace) -> int:
     from .config.check import check_config
 
     return check_config(args.config, args.cameras)
+
+
+def _support(args: argparse.Namespace) -> int:
+    from .support import support_bundle
+
+    inside = support_bundle(args.config, args.out)
+    say(f"{args.out}: {', '.join(inside)}")
+    return DONE
 
 
 def _hash_password(args: argparse.Namespace) -> int:
