@@ -75,18 +75,20 @@ def _bare_head(history: History, number: int) -> Judged:
     if other is not None:
         return _handed_over(history, other, number), []
     history, incident, told = _opened(history, "bare_head", zone.name, zone.rules, person, person.bare.began)
-    return _with(history, number, replace(person, incident=incident, safe=NONE)), told
+    return _with(history, number, replace(person, incident=incident, bare=NONE, safe=NONE)), told
 
 
 def _handed_over(history: History, other: int, number: int) -> History:
     """The incident of one is the other's: their tracks were mixed up."""
     one, mine = history.people[other], history.people[number]
-    history = _with(history, number, replace(mine, incident=one.incident, safe=NONE))
+    history = _with(history, number, replace(mine, incident=one.incident, bare=NONE, safe=NONE))
     return _with(history, other, replace(one, incident=None, bare=NONE))
 
 
 def _end_of_bare_head(history: History, number: int, person: Person, incident: Incident) -> Judged:
     rules = history.rules_in(incident.zone)
+    if person.judged == history.watched and person.bare.reaches(rules.seconds, rules.frames):
+        return _with(history, number, replace(person, bare=NONE, safe=NONE)), []  # bare again: helmets count anew
     if person.judged == history.watched and person.safe.reaches(rules.quiet, HELMETS):
         remark = "wears a helmet"
     elif person.judged < history.watched and history.watched - person.judged >= rules.quiet:

@@ -31,23 +31,23 @@ class Run:
     frames: int = 0  # of them
     weight: float = 0.0
     first_box: Box = NOWHERE  # where the first of them was
-    last_box: Box = NOWHERE
+    before_box: Box = NOWHERE  # where the head was at the sight before it
 
     @property
     def lasted(self) -> float:
         """Seconds from the first to the last."""
         return self.last - self.first
 
-    def after(self, moment: Moment, box: Box, is_one: bool, share: float) -> Run:
-        """The run after one more sight, in that box."""
+    def after(self, moment: Moment, box: Box, before: Box, is_one: bool, share: float) -> Run:
+        """The run after one more sight, in `box`; the sight before it was in `before`."""
+        if is_one and not self.frames:
+            return Run(moment.now, moment.watched, moment.watched, 1, 1 - share, box, before)
         if is_one:
-            if not self.frames:
-                return Run(moment.now, moment.watched, moment.watched, 1, 1 - share, box, box)
             return Run(self.began, self.first, moment.watched, self.frames + 1, self.weight + 1 - share,
-                       self.first_box, box)
+                       self.first_box, self.before_box)
         if not self.frames or self.weight - share < -1e-9:
             return NONE
-        return Run(self.began, self.first, self.last, self.frames, self.weight - share, self.first_box, self.last_box)
+        return Run(self.began, self.first, self.last, self.frames, self.weight - share, self.first_box, self.before_box)
 
     def reaches(self, seconds: float, frames: int) -> bool:
         """Whether it lasted so long and was seen so often."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+
+import numpy as np
 
 from ..events.event import Box
 from .evidence import Moment
+from .motion import Array
 from .person import Person, joined
 
 YOUNG = 1.0  # seconds, and
@@ -15,8 +18,10 @@ UNSEEN_FRAMES = 4  # frames, after which somebody whom the tracker still hopes f
 LONGEST = 4.0  # seconds that somebody may have been out of sight
 NEAR = 1.0  # sizes of a head from where somebody should be, at once, and
 SWIFT = 1.0  # more for each second since
+KIND = 0.25  # of what can be believed, that a helmet and a bare head are further apart than two of a kind
 ALIKE = 0.5  # least of one height to the other
-EDGE = 0.75  # sizes of a head: who was last seen nearer to the edge of the picture, and went that way, has left
+EDGE = 0.75  # sizes of a head: who was last seen nearer to the edge of the picture has left, if they went that way by
+LEAVING = 0.3  # sizes a second
 SWAPPED = 2.0  # seconds between the last bare sight of one track and the first of another that shows the same head
 HELMETS = 3  # sights of one, after which a head that was bare may be another one's
 
@@ -33,12 +38,11 @@ def found_again(people: Mapping[int, Person], tracked: frozenset[int], frame: in
             and (number not in tracked or (moment.watched - one.seen >= UNSEEN and frame - one.frame >= UNSEEN_FRAMES))]
     if not young or not lost:
         return dict(people), set()
-    pairs = sorted((steps, new, old) for new in young for old in lost
-                   if people[old].born < people[new].born
-                   and (steps := _off(people[old], people[new])) <= 1)
-    left, gone = dict(people), set[int]()
-    done: set[int] = set()
-    for _, new, old in pairs:
+    off = _off([people[number] for number in lost], [people[number] for number in young])
+    rows, columns = np.nonzero(off <= 1)
+    left, gone, done = dict(people), set[int](), set[int]()
+    for pair in np.argsort(off[rows, columns], kind="stable").tolist():
+        old, new = lost[rows[pair]], young[columns[pair]]
         if new not in done and old not in gone:
             left[new] = joined(left.pop(old), left[new])
             gone.add(old)
@@ -68,7 +72,7 @@ def taken_from(people: Mapping[int, Person], number: int, moment: Moment) -> int
 def _last_bare(person: Person, moment: Moment) -> tuple[float, Box] | None:
     """When, in seconds watched, and where somebody was bare for the last time; None where they may be so still."""
     if person.safe.frames >= HELMETS:
-        return person.safe.first, person.safe.first_box
+        return person.safe.first, person.safe.before_box
     if moment.watched - person.seen >= UNSEEN:
         return person.seen, person.box
     return None
@@ -81,21 +85,28 @@ def _is_young(person: Person, moment: Moment) -> bool:
 def _has_left(person: Person) -> bool:
     """Whether they went out of the picture, and were not merely hidden."""
     x0, y0, x1, y1 = person.box
-    right, down = person.speed
-    wide, high = EDGE * (x1 - x0), EDGE * (y1 - y0)
-    return (x0 < wide and right < 0) or (x1 > 1 - wide and right > 0) or (y0 < high and down < 0) \
-        or (y1 > 1 - high and down > 0)
+    wide, high = x1 - x0, y1 - y0
+    right, down = person.speed[0] / max(wide, 1e-9), person.speed[1] / max(high, 1e-9)
+    return (x0 < EDGE * wide and right < -LEAVING) or (x1 > 1 - EDGE * wide and right > LEAVING) \
+        or (y0 < EDGE * high and down < -LEAVING) or (y1 > 1 - EDGE * high and down > LEAVING)
 
 
-def _off(old: Person, new: Person) -> float:
-    """How far the new one is from where the old one should be or was, 1 being as far as can be believed."""
-    passed = max(new.born - old.seen, 0.0)
-    if passed > LONGEST or not _alike(old.box, new.box):
-        return float("inf")
-    right, down = old.speed[0] * passed, old.speed[1] * passed
-    x0, y0, x1, y1 = old.box
-    there = (x0 + right, y0 + down, x1 + right, y1 + down)
-    return min(_steps(there, new.box), _steps(old.box, new.box)) / (NEAR + SWIFT * passed)
+def _off(old: Sequence[Person], new: Sequence[Person]) -> Array:
+    """[n, m]: how far each new one is from where each old one should be or was, 1 being as far as can be believed."""
+    boxes, others = (np.array([one.box for one in people])[:, None] for people in (old, new))
+    others = others.transpose(1, 0, 2)
+    born, known = (np.array([one.born for one in people]) for people in (new, old))
+    passed = np.maximum(born[None] - np.array([one.seen for one in old])[:, None], 0)
+    gone = np.array([one.speed for one in old])[:, None] * passed[..., None]
+    sides, other_sides = boxes[..., 2:] - boxes[..., :2], others[..., 2:] - others[..., :2]
+    middles = (others[..., :2] + others[..., 2:] - boxes[..., :2] - boxes[..., 2:]) / 2
+    sizes = np.maximum((sides + other_sides) / 2, 1e-9)
+    steps = np.minimum(np.linalg.norm(middles / sizes, axis=2), np.linalg.norm((middles - gone) / sizes, axis=2))
+    high, other_high = sides[..., 1], other_sides[..., 1]
+    may = (passed <= LONGEST) & (known[:, None] < born[None])
+    may &= np.minimum(high, other_high) >= ALIKE * np.maximum(high, other_high)
+    bare, now_bare = (np.array([one.is_bare for one in people]) for people in (old, new))
+    return np.where(may, steps / (NEAR + SWIFT * passed) + KIND * (bare[:, None] != now_bare[None]), np.inf)
 
 
 def _alike(one: Box, other: Box) -> bool:

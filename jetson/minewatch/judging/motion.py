@@ -16,7 +16,7 @@ Array = npt.NDArray[Any]
 LEAST = 1e-6  # of a box's side
 SEEN_NOISE = 0.05  # of a measured place, sizes
 SPEED = np.array([3.0, 3.0, 0.5, 0.5])  # how quick somebody may be who has just come into view, sizes a second
-CHANGE = np.array([2.0, 2.0, 0.5, 0.5])  # how quickly that changes, sizes a second in a second
+CHANGE = np.array([1.0, 1.0, 0.5, 0.5])  # how quickly that changes, sizes a second in a second
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,10 @@ class Motion:
         """These rows, and the others' after them."""
         return Motion(np.concatenate([self.places, others.places]), np.concatenate([self.speeds, others.speeds]),
                       np.concatenate([self.unsure, others.unsure]))
+
+    def doubt(self) -> Array:
+        """[n]: how unsure the places of the middles are, a standard deviation in sizes of the heads."""
+        return np.asarray(np.sqrt((self.unsure[:, :2, 0] / self.places[:, 2:] ** 2).max(axis=1)))
 
     def boxes(self) -> Array:
         """[n, 4] x0 y0 x1 y1."""

@@ -122,8 +122,8 @@ def after(person: Person, sight: Sight) -> Person:
     moment, zone = sight.moment, sight.zone
     bare, safe, judged = person.bare, person.safe, person.judged
     if zone:
-        bare = bare.after(moment, sight.box, sight.is_bare, zone.rules.share)
-        safe = safe.after(moment, sight.box, not sight.is_bare, zone.rules.share)
+        bare = bare.after(moment, sight.box, person.box, sight.is_bare, zone.rules.share)
+        safe = safe.after(moment, sight.box, person.box, not sight.is_bare, zone.rules.share)
         judged = moment.watched
     incident = person.incident
     if incident and zone and sight.is_bare and sight.score > incident.score:
@@ -162,7 +162,8 @@ def joined(old: Person, young: Person) -> Person:
     return replace(old, box=young.box, score=young.score, is_bare=young.is_bare, seen=young.seen, frame=young.frame,
                    judged=max(old.judged, young.judged), sights=old.sights + young.sights, rest=young.rest,
                    speed=young.speed,
-                   bare=old.bare if old.bare.frames else young.bare, safe=old.safe if old.safe.frames else young.safe,
+                   bare=old.bare if old.bare.frames else replace(young.bare, before_box=old.box),
+                   safe=old.safe if old.safe.frames else replace(young.safe, before_box=old.box),
                    stays=tuple(stays.items()), asked=young.asked, ignored=young.ignored)
 
 

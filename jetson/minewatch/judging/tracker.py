@@ -19,6 +19,7 @@ from .motion import Array, Motion, at_first_sight, corrected, moved
 OVERLAP = 0.1  # least IoU of a box with where its track should be
 SWIFT = 4.0  # sizes of a head that somebody moves in a second, at most
 FARTHEST = 2.5  # sizes from where a track should be, at which a box may still be its own
+DEVIATIONS = 2.5  # of where a track should be, within which a near box may still be its own
 KIND = 0.5  # share of its likeness that a box of the other kind loses
 LEARNT = 0.2  # how much of what a track's kind is held to be is its latest box's
 ALIKE = 0.45  # least of one area to the other, of boxes that are near
@@ -101,7 +102,7 @@ def _paired(tracks: Tracks, boxes: Array, scores: Array, kinds: Array, settings:
         return whose
     should = tracks.motion.boxes()
     sure = scores >= settings.sure
-    reach = np.minimum(SWIFT * (tracks.now - tracks.seen), FARTHEST)
+    reach = np.minimum(np.minimum(SWIFT * (tracks.now - tracks.seen), FARTHEST), DEVIATIONS * tracks.motion.doubt())
 
     def overlapping(rows: Array, columns: Array) -> Array:
         return (overlaps(should[rows], boxes[columns]) - OVERLAP) / (1 - OVERLAP) * of_kind(rows, columns)
@@ -111,7 +112,7 @@ def _paired(tracks: Tracks, boxes: Array, scores: Array, kinds: Array, settings:
         return np.maximum(1 - away, 0) * of_kind(rows, columns)
 
     def of_kind(rows: Array, columns: Array) -> Array:
-        return 1 - KIND * np.abs(tracks.kinds[rows][:, None] - kinds[columns][None])
+        return np.asarray(1 - KIND * np.abs(tracks.kinds[rows][:, None] - kinds[columns][None]))
 
     for among, likeness in ((sure, overlapping), (~sure, overlapping), (sure, near)):
         _pair(whose, np.flatnonzero(among & (whose < 0)), len(tracks), likeness)
