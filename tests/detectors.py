@@ -43,15 +43,15 @@ class Picture:
 class Driven:
     """A detector, and all that it has told so far."""
 
-    def __init__(self, model, entry, fallback=None, **part):
-        self.clock = HandClock()
+    def __init__(self, model, entry, fallback=None, clock=None, **part):
+        self.clock = clock or HandClock()
         as_model = lambda path: path and Model(str(path))  # noqa: E731
         self.detector = Detector(as_model(model), DetectorPart(threads=1, **part), as_model(fallback), self.clock,
                                  entry)
         self.told = []
 
     def turn(self):
-        self.told += self.detector.turn(self.clock.now)
+        self.told += self.detector.turn(self.clock.monotonic())
 
     def until(self, reached):
         """Turn it until `reached()`; the hand clock stands still meanwhile."""
@@ -69,7 +69,7 @@ class Driven:
     def look(self, places):
         """Have it look, and return the pictures; see `answers`."""
         pictures = [Picture(place) for place in places]
-        self.detector.submit(pictures, self.clock.now)
+        self.detector.submit(pictures, self.clock.monotonic())
         return pictures
 
     def answered(self, places):

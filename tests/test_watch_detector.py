@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from minehat.engine.card import EngineCard, card_beside
 from minehat.errors import CudaLost, MineHatError
+from minewatch.clock import SystemClock
 from minewatch.detection import standing as stand
 from minewatch.detection.frames import Memories
 from minewatch.detection.messages import Model, Place
@@ -86,14 +87,16 @@ def test_a_batch_of_nothing_but_lost_frames_is_no_answer(model):
         assert one.answers == []
 
 
-def test_memories_are_forgotten_oldest_first_and_cannot_be_written_to(model):
-    memories = Memories(most=2)
-    with staged(bright()) as first, staged(bright()) as second, staged(bright()) as third:
-        for place, in (first, second, third):
-            frame = memories.frame(place)
-            assert (frame == bright()).all()
-            assert not frame.flags.writeable
+def test_memories_that_are_gone_are_let_go_of_and_none_can_be_written_to():
+    memories = Memories()
+    with staged(bright()) as (first,):
+        assert (memories.frame(first) == bright()).all()
+        assert not memories.frame(first).flags.writeable
+    assert (memories.frame(first) == bright()).all()  # its camera has left, what it last saw is still there
+    with staged(bright()) as (second,), staged(bright()) as (third,):
+        memories.frame(second), memories.frame(third)
         assert len(memories) == 2
+        assert memories.frame(first) is None
 
 
 def test_one_batch_at_a_time(model):
@@ -367,6 +370,26 @@ def test_a_killed_detector_is_back_soon(model, figure):
                 load = one.detector._ready.seconds
                 assert took[-1] <= load + 1.5
     figure("D1", f"kill -9: answers again after {max(took):.2f} s at most of 10 (median {np.median(took):.2f} s)")
+
+
+@pytest.mark.soak
+def test_a_stopped_detector_is_found_and_replaced(model, figure):
+    """D2: by the wall clock, five times: SIGSTOP in the middle of a run."""
+    took = []
+    with staged(bright(cell=4)) as places:
+        for _ in range(5):
+            with driven(model, clock=SystemClock()) as one:
+                one.ready()
+                one.answered(places)
+                os.kill(one.detector.pid, signal.SIGSTOP)
+                began = time.monotonic()
+                one.look(places)
+                one.until(lambda one=one: one.detector.status().replaced == 1)
+                assert time.monotonic() - began <= 2.5
+                one.ready()
+                one.answered(places)
+                took.append(time.monotonic() - began)
+    figure("D2", f"SIGSTOP: answers again after {max(took):.2f} s at most of 5, of which 2 s are the limit")
 
 
 @pytest.mark.soak

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections import OrderedDict
 from typing import Any
 
 import numpy as np
@@ -14,18 +13,17 @@ from .messages import Place
 
 Array = npt.NDArray[Any]
 FOLDER = "/dev/shm"  # where Linux keeps POSIX shared memory, see shm_overview(7)
-MOST = 128  # memories that stay mapped; each camera has one, and a new one when it opens again
 
 
 class Memories:
     """Shared memories by name, mapped for reading only.
 
     multiprocessing's own SharedMemory has, before Python 3.13, every process that attaches answer for the memory's end.
+    A memory lives until nobody maps it: those whose names are gone are let go of when a new one comes.
     """
 
-    def __init__(self, most: int = MOST) -> None:
-        self._mapped: OrderedDict[str, mmap.mmap] = OrderedDict()
-        self._most = most
+    def __init__(self) -> None:
+        self._mapped: dict[str, mmap.mmap] = {}
 
     def frame(self, place: Place) -> Array | None:
         """uint8 [height, width, 3] BGR in place, not to be written to; None where the memory is absent or too short."""
@@ -41,19 +39,21 @@ class Memories:
 
     def _memory(self, name: str) -> mmap.mmap | None:
         if name not in self._mapped:
-            mapped = _mapped(name)
+            self._mapped = {old: mapped for old, mapped in self._mapped.items() if os.path.exists(_path(old))}
+            mapped = _opened(_path(name))
             if mapped is None:
                 return None
             self._mapped[name] = mapped
-            while len(self._mapped) > self._most:
-                self._mapped.popitem(last=False)  # unmapped with the last frame that is seen in it
-        self._mapped.move_to_end(name)
         return self._mapped[name]
 
 
-def _mapped(name: str) -> mmap.mmap | None:
+def _path(name: str) -> str:
+    return os.path.join(FOLDER, os.path.basename(name))
+
+
+def _opened(path: str) -> mmap.mmap | None:
     try:
-        handle = os.open(os.path.join(FOLDER, os.path.basename(name)), os.O_RDONLY | os.O_CLOEXEC)
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:

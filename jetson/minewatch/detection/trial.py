@@ -42,10 +42,10 @@ def objection(new: Sight, old: Sight | None, hang_ms: float) -> str:
 def proof(new: Sight, old: Sight | None) -> str:
     """What speaks for it, for people, one line."""
     if old is None:
-        return f"it answered on {len(new.found)} frames; there was no old model to hold it against"
+        return "it answers; there was no old model to hold it against"
     seen, sure = _seen_again(new, old)
     if not sure:
-        return f"the {len(new.found)} frames of its trial showed nobody: that it sees heads is not proven"
+        return "its trial showed nobody: that it sees heads is not proven"
     return f"it saw {seen} of {sure} heads of the old model, in {new.ms:.0f} ms for its {old.ms:.0f}"
 
 

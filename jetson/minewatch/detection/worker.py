@@ -25,7 +25,7 @@ class Worker:
             [sys.executable, "-c", f"from {module} import {function}; {function}({theirs.fileno()})"],
             pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL, start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))})
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"})
         theirs.close()
         self.send(load)
 
