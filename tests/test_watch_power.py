@@ -183,7 +183,7 @@ def _kills(tmp_path: Path, kills: int) -> tuple[int, int]:
 def test_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
     """D7: 6 x kill -9 of a process that records: no acknowledged row lost, no picture truncated."""
     rows, pictures = _kills(tmp_path, 6)
-    assert rows > 20 and pictures > 10
+    assert rows > 20 and pictures > rows / 2
 
 
 @pytest.mark.soak

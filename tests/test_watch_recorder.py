@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -182,6 +183,26 @@ def test_what_a_crash_left_is_tidied_up(tmp_path: Path) -> None:
         archive.tend()
     assert "99.jpg" not in files(tmp_path)
     archive.close()
+
+
+def test_a_disk_that_refuses_for_a_while_loses_nothing(tmp_path: Path) -> None:
+    """E6: files may not grow while the watch runs: told, held in memory, and written when they may again."""
+    recorder = Recorder(tmp_path, KeepPart(), SystemClock())
+    recorder.put(bare_head())
+    committed(recorder, 1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        for _ in range(30):
+            recorder.put(bare_head(remark="x" * 3000))
+        assert soon(lambda: recorder.status().standing == "failing")
+        assert recorder.committed() == [] and recorder.status().waiting == 31
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    found = [kept for kept, _ in committed(recorder, 32)]
+    assert [kept.seq for kept in found] == list(range(2, 34)) and recorder.status().standing == "well"
+    assert [kept.event.kind for kept in found if kept.event.kind != "bare_head"] == ["storage_fault", "storage_well"]
+    assert recorder.stop()
 
 
 @pytest.fixture

@@ -51,7 +51,7 @@ class Recorder:
         self._folder, self._clock = folder, clock
         self._change = Condition()
         self._events: deque[_Waiting] = deque()
-        self._jobs: deque[Callable[[Store], None]] = deque()  # media: what is written when no event waits
+        self._jobs: deque[Callable[[Store], None]] = deque()  # snapshots and clips, one after another
         self._pixels = 0
         self._lost = 0
         self._batch = BATCH  # events in the next transaction
@@ -172,11 +172,12 @@ class Recorder:
         return True
 
     def _turn(self) -> None:
-        if self._events:
-            if self._clock.monotonic() >= self._retry:
+        """All events that wait, then one picture: neither holds up the other for long."""
+        if self._clock.monotonic() >= self._retry:
+            if self._events:
                 self._write_events()
-        elif self._jobs:
-            self._write_one()
+            if self._jobs:
+                self._write_one()
         self._archive.tend()
 
     def _write_events(self) -> None:

@@ -23,12 +23,14 @@ def surplus(keep: KeepPart, media_bytes: int) -> int:
 
 def thin_media(folder: Path, store: Store, keep: KeepPart, media_bytes: int) -> int:
     """Delete the oldest media while they are too many, or the disk too full; returns the bytes that went."""
+    def enough() -> bool:
+        return gone >= surplus(keep, media_bytes) and used_share(folder) <= keep.disk_share
     gone = 0
-    for media in store.oldest_media(MOST_FILES):
-        if gone >= surplus(keep, media_bytes) and used_share(folder) <= keep.disk_share:
-            break
+    for media in () if enough() else store.oldest_media(MOST_FILES):
         drop(folder, store, media)
         gone += media.bytes
+        if enough():
+            break
     return gone
 
 
