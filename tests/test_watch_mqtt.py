@@ -497,7 +497,7 @@ def test_two_watches_at_one_broker_do_not_push_each_other_out(tmp_path: Path) ->
 
 @pytest.mark.soak
 def test_f2_soak_two_hundred_kills_of_publisher_and_broker(store: Store, tmp_path: Path,
-                                                           capsys: pytest.CaptureFixture[str]) -> None:
+                                                           figure: Callable[[str, str], None]) -> None:
     """F2: 200 rounds, in each the publisher is killed -9 at a random moment and the broker restarted: 0 lost."""
     chance, folder, broker = random.Random(7), tmp_path / "state", Broker(tmp_path / "broker")
     pause = threading.Event()
@@ -525,8 +525,8 @@ def test_f2_soak_two_hundred_kills_of_publisher_and_broker(store: Store, tmp_pat
         end(process)
         seqs = listener.seqs()
     lost = sorted(set(range(4, total + 1)) - set(seqs))
-    with capsys.disabled():
-        print(f"\nF2: {total - 3} events, 200 kills, {len(seqs) - len(set(seqs))} duplicates, {len(lost)} lost")
+    figure("F2", f"{total - 3} events, publisher killed -9 200 times, broker restarted 50 times: {len(lost)} lost, "
+                 f"{len(seqs) - len(set(seqs))} twice")
     assert not lost
     firsts = list(dict.fromkeys(seqs))
     assert firsts == sorted(firsts)
@@ -534,7 +534,7 @@ def test_f2_soak_two_hundred_kills_of_publisher_and_broker(store: Store, tmp_pat
 
 @pytest.mark.soak
 def test_f1_soak_an_outage_with_twenty_thousand_events(store: Store, tmp_path: Path,
-                                                       capsys: pytest.CaptureFixture[str]) -> None:
+                                                       figure: Callable[[str, str], None]) -> None:
     """F1: the broker away for 90 s, 20 000 events meanwhile: rows, not memory; all delivered within 90 s after it."""
     folder, pause = tmp_path / "state", threading.Event()
     broker = Broker(tmp_path / "broker", "allow_anonymous true", "autosave_on_changes false")  # which slows it down
@@ -557,9 +557,8 @@ def test_f1_soak_an_outage_with_twenty_thousand_events(store: Store, tmp_path: P
         last = time.monotonic() - back
         assert eventually(lambda: len(listener.seqs()) >= 20_000, 30)
         end(process)
-    with capsys.disabled():
-        print(f"\nF1: 20000 events in an outage of 90 s: first confirmed {first:.1f} s after the broker was back, last "
-              f"{last:.1f} s; memory {grown / 1e6:+.1f} MB; {len(listener.seqs()) - 20_000} duplicates")
+    figure("F1", f"20 000 events while the broker was away for 90 s: first confirmed {first:.1f} s after it was back, "
+                 f"last {last:.1f} s; memory {grown / 1e6:+.1f} MB; {len(listener.seqs()) - 20_000} twice")
     assert list(dict.fromkeys(listener.seqs())) == list(range(4, 20_004))
     assert grown < 20e6
 

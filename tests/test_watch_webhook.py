@@ -242,3 +242,21 @@ def test_an_address_that_nobody_has(bell: Bell) -> None:
     part = WebhookPart(name="one", url="http://nobody.invalid/")
     with pytest.raises(Undelivered, match=r"nobody\.invalid:80: the host's name is not known"):
         Webhook(part, SystemClock()).deliver([LOUD], bell)
+
+
+@pytest.mark.soak
+def test_f3_soak_the_deadline_on_the_wall_clock(bell: Bell, figure: Callable[[str, str], None]) -> None:
+    """F3: a receiver that hangs and one that drips a byte every second are both left after 5 s."""
+    stop = threading.Event()
+
+    def drip(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+        while not stop.wait(1):
+            handler.wfile.write(b"H")
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hung = seconds_of(silent.getsockname()[1], bell, "no answer within 5 s")
+    with Receiver(drip) as receiver:
+        dripped = seconds_of(receiver.port, bell, "no answer within 5 s")
+        stop.set()
+    figure("F3", f"left after {hung:.2f} s where it hangs, {dripped:.2f} s where it drips")
+    assert max(hung, dripped) < 6
