@@ -81,7 +81,7 @@ def live_camera(name: str, **changes: Any) -> CameraStatus:
 @cache
 def scene(seed: int, people: int = 3) -> Any:
     """A frame and its heads."""
-    return picture(seed, 960, 540, people)
+    return picture(seed, 640, 360, people)
 
 
 def jpeg_of(seed: int, tracks: Sequence[TrackStatus] = ()) -> bytes:

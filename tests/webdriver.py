@@ -44,10 +44,10 @@ class Browser:
 
     def wait(self, script: str, seconds: float = 8.0) -> Any:
         """Until the expression is true, asked for in the page itself; its value. Raises TimeoutError."""
-        value = self.ask("POST", "/execute/async", args=[script, seconds * 1000], script="""
-            const [expression, patience, done] = arguments, end = performance.now() + patience;
-            const look = () => { let value; try { value = eval(expression); } catch (error) { value = null; }
-                if (value) done(value); else if (performance.now() > end) done(null); else setTimeout(look, 50); };
+        value = self.ask("POST", "/execute/async", args=[seconds * 1000], script=f"""
+            const [patience, done] = arguments, end = performance.now() + patience;
+            const look = () => {{ let value; try {{ value = ({script}); }} catch (error) {{ value = null; }}
+                if (value) done(value); else if (performance.now() > end) done(null); else setTimeout(look, 50); }};
             look();""")
         if value is None:
             raise TimeoutError(f"{script}: not within {seconds:g} s. The page says: {self.text()[:600]}")

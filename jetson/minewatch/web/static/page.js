@@ -143,7 +143,10 @@ function setUpSound(button) {
 // Keys: A goes to the newest alarm, Ctrl+Enter sends the form, arrows go through the list.
 function heedKeys(event) {
   const writing = event.target.matches("input, textarea, select");
-  if (event.key === "Enter" && event.ctrlKey) document.querySelector("form.acknowledge")?.requestSubmit();
+  if (event.key === "Enter" && event.ctrlKey) {
+    event.preventDefault();
+    setTimeout(() => document.querySelector("form.acknowledge")?.requestSubmit()); // at once it would open another tab
+  }
   if (writing || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "a") {
     const form = document.querySelector("form.acknowledge");
