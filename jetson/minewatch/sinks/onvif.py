@@ -45,6 +45,6 @@ def _ruled(event: Event, prefix: str, topic: str, name: str, state: bool) -> Mes
 
 
 def _message(event: Event, prefix: str, topic: str, source: dict[str, str], data: dict[str, Any]) -> Message:
-    where = "/".join(level(value) for value in source.values())
+    where = "/".join(level(value).replace("&", "_") for value in source.values())
     payload = {"UtcTime": iso(event.time), "Source": source, "Data": {**data, "EventId": event.id}}
     return Message(f"{prefix}/onvif-ej/{topic}/&{where}", json.dumps(payload, ensure_ascii=False))

@@ -21,7 +21,7 @@ from typing import Any
 from ..events.event import Kept, iso
 from ..status import CameraStatus, Status
 
-FORBIDDEN = str.maketrans({sign: "_" for sign in "/+#&\x00"})
+FORBIDDEN = str.maketrans({sign: "_" for sign in "/+#"})
 LONGEST = 80  # characters of a level
 
 
@@ -34,9 +34,9 @@ class Message:
 
 
 def level(name: str) -> str:
-    """A name as one level of a topic: nothing in it opens another one, or is a wildcard."""
+    """A name as one level of a topic: nothing in it opens another or is a wildcard. Cameras' names stay."""
     plain = "".join(sign if sign.isprintable() else "_" for sign in name.translate(FORBIDDEN))[:LONGEST]
-    return plain.lstrip("$") or "_"
+    return plain or "_"
 
 
 def event_message(kept: Kept, prefix: str) -> Message:
