@@ -113,9 +113,8 @@ def case_of(args: argparse.Namespace) -> Case:
     rules = changed(config.rules, camera.rules)
     if args.model:
         return Case(args.model, rules=rules, zones=camera.zones, most_fps=camera.most_fps)
-    base, model = args.config.resolve().parent, config.model
-    return Case(base / model.file, base / model.card if model.card else None, model.conf, model.iou, rules,
-                camera.zones, camera.most_fps)
+    model = config.model
+    return Case(model.file, model.card, model.conf, model.iou, rules, camera.zones, camera.most_fps)
 
 
 def events_of(shots: Iterator[Shot], detector: Detector, case: Case, drawn: Path | None) -> Iterator[dict[str, Any]]:
