@@ -19,8 +19,8 @@ CROWD = HEAD[np.zeros(200, int)]
 
 
 def main(handle: int) -> None:
-    """`well`; `deaf` hangs at the second look, `slow` is late at each, `dies` at its third look, `cuda` at its second,
-    `never` loads, `crowd` sees 200 heads in each frame, `wrong` is a file that cannot be loaded."""
+    """`well`; `deaf` hangs at the second look, `slow` is late at each, `lasts 0.2` takes so many seconds for each,
+    `dies` at its third look, `cuda` at its second, `never` loads, `crowd` sees 200 heads in each frame, `wrong` is a file that cannot be loaded."""
     wire = Wire(socket.socket(fileno=handle), blocking=True)
     threading.Thread(target=process._leave_with, args=(handle,), daemon=True).start()
     load: Load = wire.receive()
@@ -44,6 +44,8 @@ def main(handle: int) -> None:
             threading.Event().wait()
         if word == "slow":
             threading.Event().wait(0.6)
+        if word.startswith("lasts"):
+            threading.Event().wait(float(word.split()[1]))
         found = CROWD if word == "crowd" else HEAD
         wire.send(Found(look.number, (found,) * len(look.places), 600.0 if word == "slow" else 1.0))
 

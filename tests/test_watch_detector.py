@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from minehat.engine.card import EngineCard, card_beside
 from minehat.errors import CudaLost, MineHatError
 from minewatch.clock import SystemClock
+from minewatch.config.schema import DetectorPart
 from minewatch.detection import standing as stand
 from minewatch.detection.frames import Memories
 from minewatch.detection.messages import Model, Place
@@ -241,6 +242,35 @@ def test_an_engine_that_is_not_whole_is_refused_before_it_is_loaded(tmp_path, ha
         one.clock.now += stand.RETRY - 1
         one.turn()
         assert one.detector.pid is None
+
+
+def test_a_file_that_breaks_while_the_watch_runs_is_no_reason_to_end_it(model):
+    """D4: what looked once may look again, when the file is mended: it is tried every minute."""
+    whole = model.read_bytes()
+    with driven(model) as one, staged(bright(cell=4)) as places:
+        one.ready()
+        model.write_bytes(whole[:300])
+        os.kill(one.detector.pid, signal.SIGKILL)
+        one.until(lambda: one.standings[-1:] == ["degraded"])
+        assert not one.changes()[-1].final
+        model.write_bytes(whole)
+        one.clock.now += stand.RETRY
+        one.ready()
+        one.answered(places)
+
+
+def test_new_limits_hold_at_once(word):
+    """D2: hang_seconds of a configuration that was reloaded."""
+    with driven(word("deaf"), ENTRY, hang_seconds=60.0) as one, staged(bright()) as places:
+        one.ready()
+        one.answered(places)
+        one.look(places)
+        one.clock.now += 5.0
+        one.turn()
+        assert one.detector.status().replaced == 0
+        one.detector.replace(DetectorPart(hang_seconds=2.0, threads=1), None)
+        one.turn()
+        assert one.detector.status().replaced == 1
 
 
 def test_an_engine_of_another_gpu_gives_way_to_the_second_choice(tmp_path, model):

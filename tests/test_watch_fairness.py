@@ -1,13 +1,17 @@
 """Whose frame is looked at next: shares, ages and limits, on a clock of the test's own."""
 
 import math
+import time
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from detectors import bright, driven, staged
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from minewatch.clock import SystemClock
 from minewatch.detection.fairness import Turns, Waiting, chosen
+from stand_in_detector import ENTRY
 
 OLDEST = 2.0
 
@@ -129,3 +133,35 @@ def test_a_choice_is_of_frames_that_wait_and_are_young(cameras, most, oldest):
     assert not set(choice.chosen) & set(choice.stale)
     assert all(10.0 - waiting[name].arrived <= oldest for name in choice.chosen)
     assert set(choice.turns.place) == set(choice.chosen)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("batch_ms", [60, 200, 1000])
+def test_ages_and_shares_by_the_wall_clock(tmp_path, figure, batch_ms):
+    """B1, B2: twelve cameras, one of them of 60 fps, and a detector's process that takes its time; 100 batches."""
+    fps = {f"camera {n}": 60.0 if n == 5 else 25.0 for n in range(12)}
+    load, model = Load(fps, 8, 0.0), tmp_path / "model"
+    model.write_text(f"lasts {batch_ms / 1000}")
+    ages, looks, taken, turns = [], dict.fromkeys(fps, 0), {}, Turns()
+    with driven(model, ENTRY, clock=SystemClock()) as one, staged(bright()) as (place,):
+        one.ready()
+        began, batches = time.monotonic(), 0
+        while batches < 100:
+            now = time.monotonic() - began
+            waiting = {name: Waiting(newest) for name, rate in fps.items()
+                       if (newest := load.newest(name, rate, now)) is not None and newest > taken.get(name, -1)}
+            choice = chosen(waiting, turns, 8, OLDEST, now)
+            if one.detector.idle and choice.chosen:
+                turns = choice.turns
+                one.answered([place] * len(choice.chosen))
+                done, batches = time.monotonic() - began, batches + 1
+                for name in choice.chosen:
+                    taken[name], looks[name] = waiting[name].arrived, looks[name] + 1
+                    ages.append(done - waiting[name].arrived)
+    p99 = 1000 * np.percentile(ages, 99)
+    figure("B1", f"{batch_ms} ms a batch: age p99 {p99:.0f} ms, looks of a camera {min(looks.values())} to "
+                 f"{max(looks.values())}")
+    figure("B2", f"{batch_ms} ms a batch: the camera of 60 fps {looks['camera 5']} looks, the others "
+                 f"{min(looks.values())} and more")
+    assert p99 <= 2 * batch_ms + 50
+    assert max(looks.values()) / min(looks.values()) <= 1.1

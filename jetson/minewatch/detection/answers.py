@@ -43,4 +43,4 @@ class Change:
     standing: Literal["starting", "ready", "replacing", "degraded"]
     cause: str = ""  # load, cuda, error, hang, killed; "" where all is well
     text: str = ""
-    final: bool = False  # the model cannot be run here as it is: starting the daemon anew cannot help
+    final: bool = False  # the model cannot be run here, and none has: starting the daemon anew cannot help

@@ -108,7 +108,7 @@ def failed(standing: Standing, cause: str, text: str, final: bool, now: float) -
     if not final and len(failures) < FAILURES:
         return after
     if not standing.has_fallback:
-        return replace(after, degraded=True, next_try=now + RETRY)
+        return replace(after, degraded=True, fallback=False, next_try=now + RETRY)
     first_time = not standing.fallback
     return replace(after, degraded=True, fallback=first_time, failures=(), next_try=now if first_time else now + RETRY)
 

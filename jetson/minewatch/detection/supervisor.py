@@ -117,6 +117,12 @@ class Detector(Generic[Held]):
         told, self._news = [*told, *self._news], []
         return told
 
+    def replace(self, part: DetectorPart, fallback: Model | None) -> None:
+        """Other limits, and another second choice, for processes that are started from now on; limits hold at once."""
+        self._part, self._fallback = part, fallback
+        limits = stand.Limits(part.load_seconds, part.hang_seconds)
+        self._standing = replace(self._standing, limits=limits, has_fallback=fallback is not None)
+
     def try_model(self, model: Model, frames: Sequence[npt.NDArray[np.uint8]]) -> None:
         """Try another model on uint8 [h, w, 3] BGR frames beside the one that runs, and swap where it does well.
 
@@ -204,7 +210,8 @@ class Detector(Generic[Held]):
         """The process is given up, with what it was looking at."""
         self._give_back()
         self._bury(self._worker)
-        self._worker, self._silent, self._rehearsing, self._final = None, None, False, final
+        self._worker, self._silent, self._rehearsing = None, None, False
+        self._final = final and self._ready is None
         if self._before and now < self._before.until:
             self._return_to(self._before, text, now)
         else:
