@@ -14,11 +14,13 @@ import av
 import numpy as np
 import pytest
 from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from minehat.doors import run_door
 from minehat.errors import ManyFaults, MineHatError
 from minewatch.config.check import check_config
 from minewatch.config.diff import Changes, changes
-from minewatch.config.load import MOST_BYTES, config_of, read_config
+from minewatch.config.load import MOST_BYTES, MOST_FAULTS, config_of, read_config
 from minewatch.config.migrate import migrated
 from minewatch.config.passwords import agrees, hashed, is_hash
 from minewatch.config.positions import Unreadable, tree_of
@@ -26,6 +28,7 @@ from minewatch.config.rules import polygon
 from minewatch.config.schema import VERSION, Config, Part
 from minewatch.config.secrets import revealed
 from pydantic import ValidationError
+from ruamel.yaml import YAML
 
 EXAMPLE = ROOT / "jetson" / "minewatch.example.yaml"
 MODEL = ROOT / "models" / "helmet-nano" / "helmet-nano.int8-cpu.onnx"
@@ -306,6 +309,42 @@ def test_anchors_and_merges_of_people_are_read():
     assert config.cameras[1].url == "rtsp://10.0.0.2/live"
 
 
+PLACES = st.lists(st.integers(0, 60), min_size=1, max_size=4)
+VALUES = st.one_of(st.none(), st.booleans(), st.integers(-2, 99999), st.floats(), st.sampled_from(
+    ["", "x", "rtsp://h/", "a/b", "127.0.0.1:1", "/dev/x", "*", "http://h"]), st.lists(st.integers(), max_size=3),
+    st.dictionaries(st.sampled_from(["name", "url", "file", "env", "value", "x"]), st.text(max_size=3), max_size=2))
+
+
+@settings(max_examples=150, deadline=None)
+@given(changes=st.lists(st.tuples(PLACES, st.one_of(st.just("gone"), VALUES)), min_size=1, max_size=5))
+def test_whatever_is_wrong_it_is_told_or_read(changes):
+    """H1: any values in any places: a Config, or faults with their places, never ours."""
+    content = YAML(typ="safe", pure=True).load(GOOD)
+    for places, value in changes:
+        _change(content, places, value)
+    text = json.dumps(content).replace("NaN", ".nan").replace("Infinity", ".inf")
+    try:
+        config_of(text, Path("watch.yaml"))
+    except ManyFaults as exc:
+        assert exc.lines and all(re.match(r"watch\.yaml:1:\d+: ([\w.]+: )?\S", line) for line in exc.lines)
+        assert "stand-in" not in str(exc)
+
+
+def _change(content, places, value):
+    """Walk down by numbers, and change or take away what is there."""
+    at, *below = places
+    keys = list(content) if isinstance(content, dict) else list(range(len(content)))
+    if not keys:
+        return
+    key = keys[at % len(keys)]
+    if below and isinstance(content[key], (dict, list)):
+        _change(content[key], below, value)
+    elif value == "gone":
+        del content[key]
+    else:
+        content[key] = value
+
+
 BOMBS = {
     "laughs": "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)),
     "merges": "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: *a{n - 1}, b: *a{n - 1}}}\n" for n in range(1, 60)),
@@ -315,6 +354,10 @@ BOMBS = {
     "dashes": "- " * 200_000,
     "questions": "? " * 200_000,
     "many": "a: [" + "0, " * 160_000 + "0]",
+    "many cameras": "cameras: [" + "0, " * 15_000 + "0]",
+    "many keys": "".join(f"key{number}: 1\n" for number in range(15_000)),
+    "many kinds": "sinks: {siren: {kinds: [" + "xy, " * 15_000 + "x]}}",
+    "one key": "a: 1\n" * 15_000,
     "python": "a: !!python/object/apply:os.system [id]",
     "python key": "!!python/name:os.system : 1",
     "set": "a: !!set {x, y}",
@@ -329,7 +372,8 @@ BOMBS = {
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS)
 def test_a_bomb_is_refused_with_its_place(bomb):
     """G7: YAML bombs, aliases, tags, depth, huge numbers."""
-    assert re.match(r"watch\.yaml:\d+:\d+: ", lines_of(bomb[:MOST_BYTES])[0])
+    lines = lines_of(bomb[:MOST_BYTES])
+    assert re.match(r"watch\.yaml:\d+:\d+: ", lines[0]) and len(lines) <= MOST_FAULTS
 
 
 def test_bombs_take_little_time_and_memory(tmp_path):

@@ -20,7 +20,7 @@ from .secrets import holds_secrets, revealed, secrets_of
 from .suggest import Loc, is_number
 
 MOST_BYTES = 512 * 1024
-ROUNDS = 8  # of validation, each with what the last one complained of out of the way
+MOST_FAULTS = 200  # that are told; whoever has more begins with those
 
 
 def read_config(path: str | os.PathLike[str], steps: Mapping[int, Step] = STEPS) -> Config:
@@ -84,12 +84,15 @@ def _validated(tree: Node, base: Path) -> tuple[Config | None, list[Fault]]:
     faults = _truths(tree, ())
     for fault in faults:
         mend(tree, tuple(int(step) if step.isdecimal() else step for step in fault.path.split(".")))
-    for _ in range(ROUNDS):
+    for _ in range(MOST_FAULTS):  # each time what the last one complained of is out of the way
         try:
             return Config.model_validate(tree.plain(), context={"base": base}), faults
         except ValidationError as exc:
-            found = [(error, original(tree, (*error["loc"], *at_of(error)))) for error in exc.errors(include_url=False)]
+            errors = exc.errors(include_url=False)[:MOST_FAULTS]
+        found = [(error, original(tree, (*error["loc"], *at_of(error)))) for error in errors]
         faults += [fault for fault in told_of(found, tree) if fault not in faults]
+        if len(faults) >= MOST_FAULTS:
+            break
         for _, loc in found:
             mend(tree, loc)
     return None, faults
@@ -130,10 +133,11 @@ def _is_open(file: Path) -> bool:
 
 
 def _told(path: Path, faults: list[Fault]) -> ManyFaults:
-    ordered = sorted(faults, key=lambda fault: (fault.line, fault.column))
+    ordered = sorted(faults, key=lambda fault: (fault.line, fault.column))[:MOST_FAULTS]
     lines = [f"{path}:{fault.line}:{fault.column}: {fault.path + ': ' if fault.path else ''}{fault.text}"
              for fault in ordered]
-    return ManyFaults(lines, f"{len(lines)} mistakes in {path}.", f"Mend it and type `minewatch check {path}`.")
+    more = " and more" if len(faults) > MOST_FAULTS else ""
+    return ManyFaults(lines, f"{len(lines)}{more} mistakes in {path}.", f"Mend it and type `minewatch check {path}`.")
 
 
 def _read(path: Path) -> tuple[str, int]:
