@@ -110,11 +110,11 @@ def test_power_cuts_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-def test_two_hundred_power_cuts(tmp_path: Path) -> None:
+def test_two_hundred_power_cuts(tmp_path: Path, figure: Callable[[str, str], None]) -> None:
     """E3: 200 cuts."""
     corrupt, lost, rows = _cuts(tmp_path, 200)
-    print(f"\nE3: 200 power cuts: {corrupt} corrupt, {lost} that lost acknowledged rows, {rows} rows acknowledged")
     assert (corrupt, lost) == (0, 0)
+    figure("E3", f"200 power cuts: {corrupt} databases corrupt, {lost} cuts lost any of {rows} acknowledged rows")
 
 
 def test_the_disk_of_these_tests_does_forget(tmp_path: Path) -> None:
@@ -187,7 +187,7 @@ def test_kills_lose_nothing_that_was_acknowledged(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-def test_two_hundred_kills(tmp_path: Path) -> None:
+def test_two_hundred_kills(tmp_path: Path, figure: Callable[[str, str], None]) -> None:
     """D7: 200 x kill -9."""
     rows, pictures = _kills(tmp_path, 200)
-    print(f"\nD7: 200 x kill -9: {rows} rows, {pictures} pictures, none lost, none truncated")
+    figure("D7", f"200 x kill -9 of a recorder: none of {rows} rows lost, none of {pictures} pictures truncated")

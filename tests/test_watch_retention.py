@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -130,7 +131,7 @@ def written_by_this_thread_and_others() -> int:
 
 
 @pytest.mark.soak
-def test_a_day_of_events_writes_little(tmp_path: Path) -> None:
+def test_a_day_of_events_writes_little(tmp_path: Path, figure: Callable[[str, str], None]) -> None:
     """E7: 200 incidents with snapshots and ends, confirmed by two sinks and acknowledged; bytes to the disk."""
     before = written_by_this_thread_and_others()
     recorder = Recorder(tmp_path, KeepPart(), SystemClock())
@@ -148,12 +149,13 @@ def test_a_day_of_events_writes_little(tmp_path: Path) -> None:
     assert recorder.stop()
     snapshots = sum(path.stat().st_size for path in tmp_path.rglob("*.jpg"))
     written = written_by_this_thread_and_others() - before
-    print(f"\nE7: 200 incidents: {written / 1e6:.1f} MB written, {snapshots / 1e6:.1f} MB of it snapshots")
     assert written <= 100e6
+    figure("E7", f"200 incidents: {written / 1e6:.0f} MB written to the disk, "
+                 f"{snapshots / 1e6:.0f} MB of it snapshots; clips come on top")
 
 
 @pytest.mark.soak
-def test_a_year_of_events_opens_and_answers(tmp_path: Path) -> None:
+def test_a_year_of_events_opens_and_answers(tmp_path: Path, figure: Callable[[str, str], None]) -> None:
     """D7: 80 000 events of a year: how long the start and the page's questions take."""
     with Store.writer(tmp_path) as store:
         for day in range(400):
@@ -173,6 +175,6 @@ def test_a_year_of_events_opens_and_answers(tmp_path: Path) -> None:
         reader.unacknowledged()
         counted = time.monotonic() - began - answered
     size = (tmp_path / "events.db").stat().st_size
-    print(f"\n80 000 events are {size / 1e6:.0f} MB: opened in {opened:.2f} s, "
-          f"50 incidents in {answered * 1e3:.0f} ms, counted in {counted * 1e3:.0f} ms")
+    figure("D7", f"80 000 events of a year are {size / 1e6:.0f} MB: opened in {opened:.2f} s, "
+                 f"the page's 50 newest in {answered * 1e3:.0f} ms, all counted in {counted * 1e3:.0f} ms")
     assert opened < 5
