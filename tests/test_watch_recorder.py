@@ -331,7 +331,7 @@ def test_a_disk_that_was_read_only_is_written_within_ten_seconds(full_disk: Path
     """E6: the same by the wall clock."""
     seconds = a_read_only_disk(full_disk)
     assert seconds <= 10
-    figure("E6", f"events wait in memory, and who needs no disk is told; on disk {seconds:.1f} s after that was possible")
+    figure("E6", f"events wait in memory, who needs no disk is told; on disk {seconds:.1f} s after that was possible")
 
 
 @pytest.mark.soak
