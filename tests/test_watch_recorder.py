@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import time
@@ -249,6 +250,18 @@ def a_full_disk(disk: Path) -> float:
 def test_a_full_disk_refuses_pictures_and_takes_events(full_disk: Path) -> None:
     """E1: ENOSPC on a 4 MB file system: event rows go on, media refused and counted, well again by itself."""
     a_full_disk(full_disk)
+
+
+def test_a_picture_that_finds_no_room_leaves_nothing(full_disk: Path) -> None:
+    """E1: room for a row and not for its snapshot: refused, counted, told; no part of it is left."""
+    recorder = Recorder(full_disk, KeepPart.model_construct(media_gb=1, disk_share=1.0, event_days=9), SystemClock())
+    fill(full_disk / "filler")
+    os.truncate(full_disk / "filler", (full_disk / "filler").stat().st_size - 150_000)
+    recorder.put(bare_head(), noise(720, 1280))
+    assert [kept.event.kind for kept, _ in committed(recorder, 2)] == ["bare_head", "storage_fault"]
+    assert media(full_disk, 1) == [("snapshot", "refused")] and files(full_disk) == set()
+    assert (full_disk / ".reserve").exists() and recorder.status().refused_media == 1
+    assert recorder.stop()
 
 
 @pytest.mark.soak
