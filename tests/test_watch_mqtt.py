@@ -145,8 +145,8 @@ def test_f1_a_wrong_password_is_told_and_not_hammered(senders: Callable[..., Sen
     assert "wrong" not in told(sent) and "right" not in told(sent)
 
 
-def test_a_topic_that_the_broker_forbids_loses_nothing_silently(senders: Callable[..., Senders], store: Store,
-                                                                tmp_path: Path) -> None:
+def test_a_topic_that_the_broker_forbids_loses_nothing_silently(
+        senders: Callable[..., Senders], store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     acl = tmp_path / "acl"
     acl.write_text("topic read #\ntopic write minewatch/online\ntopic write minewatch/events/gate/#\n")
     with Broker(tmp_path / "broker", "allow_anonymous true", f"acl_file {acl}") as broker:
@@ -157,6 +157,15 @@ def test_a_topic_that_the_broker_forbids_loses_nothing_silently(senders: Callabl
         sent.wake()
         assert eventually(lambda: "refuses the event" in told(sent))
         assert "Not authorized" in told(sent) and sent.status()[0].behind == 1
+        sent.show(status_of(GATE))
+        hasten(sent)
+        assert eventually(lambda: "refuses some of what it is told: Not authorized" in caplog.text)
+
+
+def test_an_authority_that_cannot_be_read_is_told_by_its_file(senders: Callable[..., Senders], tmp_path: Path,
+                                                              broker: Broker) -> None:
+    sent = senders(mqtt(broker, tls=True, ca=tmp_path / "absent.pem"))
+    assert eventually(lambda: f"{tmp_path}/absent.pem: no certificates can be read" in told(sent))
 
 
 CERTIFICATES = """

@@ -266,10 +266,11 @@ def test_a_receiver_that_hangs_holds_up_nobody(senders: Callable[..., Senders], 
         assert time.monotonic() - before < 0.5  # the main loop is not held up either
         assert eventually(lambda: len(good.bodies) == 30)
         assert seqs(good) == list(range(6, 36))
-        assert {one.name: one.behind for one in sent.status()} == {"webhook hanging": 30, "webhook good": 0}
+        assert eventually(lambda: {one.name: one.behind for one in sent.status()}
+                          == {"webhook hanging": 30, "webhook good": 0})
         before = time.monotonic()
         sent.stop()
-        assert time.monotonic() - before < 1.5  # in the middle of the hanging one's request
+        assert time.monotonic() - before < 3  # in the middle of the hanging one's request
 
 
 def test_a_reload_touches_only_what_it_changes(senders: Callable[..., Senders], store: Store) -> None:
@@ -290,7 +291,9 @@ def test_a_reload_touches_only_what_it_changes(senders: Callable[..., Senders], 
         assert [one.name for one in sent.status()] == ["webhook kept", "webhook moved"]
 
 
-def test_the_last_words_go_out_before_the_end(senders: Callable[..., Senders], store: Store) -> None:
+def test_the_last_words_go_out_before_the_end(senders: Callable[..., Senders], store: Store,
+                                              monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("minewatch.sinks.senders.FINISH_SECONDS", 10.0)  # however busy the machine is
     with Receiver(fine) as good:
         sent = senders(hook("good", good.port), hook("absent", free_port()))
         assert eventually(lambda: all(one.standing == "well" for one in sent.status()))

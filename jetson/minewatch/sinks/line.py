@@ -10,6 +10,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from minehat.errors import MineHatError
+
 from ..clock import Clock
 from .bell import Bell
 
@@ -69,8 +71,14 @@ def dial(host: str, port: int, deadline: Deadline, tls: ssl.SSLContext | None = 
 
 
 def trusted(ca: Path | None) -> ssl.SSLContext:
-    """Certificates must be of this authority (of the system's where none is named), and bear the host's name."""
-    return ssl.create_default_context(cafile=str(ca) if ca else None)
+    """Certificates must be of this authority (of the system's where none is named), and bear the host's name.
+
+    Raises MineHatError where the authority's file cannot be read.
+    """
+    try:
+        return ssl.create_default_context(cafile=str(ca) if ca else None)
+    except OSError as exc:
+        raise MineHatError(f"{ca}: no certificates can be read from it: {told(exc)}. Name a .pem.") from exc
 
 
 def told(exc: OSError) -> str:

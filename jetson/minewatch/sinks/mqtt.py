@@ -57,6 +57,7 @@ class Mqtt:
         self._wanted: dict[str, str] = {}  # what the broker should keep
         self._kept: dict[str, str | None] = {}  # what it was told to keep; None: by an earlier connection
         self._refreshed = 0.0
+        self._complained = False
 
     def ready(self, bell: Bell) -> None:
         """Connected, and the states told."""
@@ -97,7 +98,7 @@ class Mqtt:
     def _connect(self, bell: Bell) -> None:
         where = f"{self._part.host}:{self._part.port}"
         deadline = Deadline(CONNECT_SECONDS, self._clock, bell)
-        self._greeted, self._lost, self._acked = False, "", {}
+        self._greeted, self._lost, self._acked, self._complained = False, "", {}, False
         try:
             self._client = self._new_client(deadline)
             self._client.connect(self._part.host, self._part.port, keepalive=KEEPALIVE)
@@ -204,8 +205,16 @@ class Mqtt:
                 return count
         return len(numbers)
 
+    def _complain(self, reason: str) -> None:
+        """Once for each connection."""
+        if not self._complained:
+            log.warning("sink mqtt: the broker refuses some of what it is told: %s", reason)
+        self._complained = True
+
     def _tell_states(self) -> None:
         """Retained, where they differ from what the broker keeps; what is no more is taken back by an empty one."""
+        if refused := next(filter(None, self._acked.values()), ""):
+            self._complain(refused)
         self._acked.clear()
         wanted = self._wanted
         if self._clock.monotonic() - self._refreshed >= REFRESH:

@@ -16,6 +16,7 @@ import base64
 import hmac
 import http.client
 import json
+import ssl
 from collections.abc import Sequence
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -76,7 +77,8 @@ class Webhook:
         except MineHatError as exc:
             raise Undelivered(str(exc), slowly=True) from exc
         except (OSError, UnicodeError) as exc:
-            raise Undelivered(f"{host}:{port}: {told(exc) if isinstance(exc, OSError) else exc}") from exc
+            raise Undelivered(f"{host}:{port}: {told(exc) if isinstance(exc, OSError) else exc}",
+                              slowly=isinstance(exc, ssl.SSLCertVerificationError)) from exc
         except http.client.HTTPException as exc:
             raise Undelivered(f"{host}:{port}: no HTTP: {type(exc).__name__}") from exc
 
