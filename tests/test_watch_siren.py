@@ -16,14 +16,15 @@ from typing import Any
 
 import pytest
 from minewatch.clock import SystemClock
-from minewatch.config.schema import SirenPart
+from minewatch.config.schema import SinksPart, SirenPart
 from minewatch.events.event import Event, Kept
 from minewatch.sinks import gpio, siren
 from minewatch.sinks.bell import Bell
 from minewatch.sinks.gpio import GET_LINE, SET_VALUES, GpioLine, request
+from minewatch.sinks.senders import Senders
 from minewatch.sinks.sink import Undelivered
 from minewatch.sinks.siren import STALE, Siren
-from sinks_lab import HandClock, eventually
+from sinks_lab import HandClock, add, eventually, filled
 
 WALL = 1.8e9
 
@@ -79,6 +80,21 @@ def test_only_its_kinds_are_heard(bell: Bell, noise: Path) -> None:
     assert not noise.exists()
     one.deliver([event(kind="intruder")], bell)
     assert noise.exists()
+
+
+def test_an_event_of_the_store_is_heard_within_the_watch(tmp_path: Path, noise: Path) -> None:
+    with filled(tmp_path, 3) as store:  # of before: nobody hears them
+        part = SirenPart(command=("sh", "-c", f"cat >> {noise}"))
+        sent = Senders(SinksPart(siren=part), tmp_path, "mine", SystemClock())
+        try:
+            assert eventually(lambda: sent.status()[0].standing == "well")
+            add(store, 1)
+            sent.wake()
+            assert eventually(lambda: noise.exists() and noise.read_text().endswith("\n"))
+            assert eventually(lambda: sent.status()[0].behind == 0)
+            assert [json.loads(line)["seq"] for line in noise.read_text().splitlines()] == [4]
+        finally:
+            sent.stop()
 
 
 def test_a_command_that_fails_is_told_with_its_last_words(bell: Bell) -> None:

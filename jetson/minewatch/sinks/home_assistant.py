@@ -38,7 +38,7 @@ def _sensors(status: Status, prefix: str) -> Iterator[tuple[str, dict[str, Any]]
     for camera in status.cameras:
         base = camera_topic(camera.name, prefix)
         yield f"{_key(camera.name)}_alarm", {
-            "name": f"{camera.name} bare head", "device_class": "safety", "state_topic": f"{base}/alarm",
+            "name": f"{camera.name} alarm", "device_class": "safety", "state_topic": f"{base}/alarm",
             "availability": [online, {"topic": f"{base}/judged"}], "availability_mode": "all",
             "expire_after": EXPIRES}
         yield f"{_key(camera.name)}_problem", {
