@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from minehat.errors import MineHatError
-from minehat.inputs import is_url
-
-from ..config.schema import CameraPart
-from ..config.secrets import revealed
-from .source import Plan
 
 SCHEMES = {"rtsp": 554, "rtsps": 322}  # and their ports
-DEVICE = "/dev/"
 HOST = r"(\[[^\]]*\]|[^\[\]:/@]*)(?::(\d+))?$"  # [v6] or name, port
 
 
@@ -67,19 +60,6 @@ def address_of(url: str) -> Address:
     user, _, password = who.partition(":")
     return Address(scheme.lower(), found[1], int(found[2] or SCHEMES[scheme.lower()]), slash + path,
                    _plain(user) if at else None, _plain(password) if at and ":" in who else None)
-
-
-def plan_of(part: CameraPart, base: Path, before: float) -> Plan:
-    """What a reader is told of this camera. Relative paths lie in `base`. Raises MineHatError for a wrong URL."""
-    plan = Plan("files", part.url, part.user, revealed(part.password), part.transport, part.decoder, part.most_fps,
-                part.widest, part.stall_seconds, part.repeat, before)
-    if is_url(part.url):
-        address = address_of(part.url)
-        return replace(plan, kind="stream", place=address.open_url, user=part.user or address.user,
-                       password=plan.password or address.password)
-    if part.url.startswith(DEVICE):
-        return replace(plan, kind="usb")
-    return replace(plan, place=str(base / Path(part.url).expanduser()))
 
 
 def _parted(rest: str) -> tuple[str, str, str]:

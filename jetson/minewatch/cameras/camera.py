@@ -12,11 +12,11 @@ from ..detection.wire import Wire
 from ..rate import Rate
 from ..status import CameraStatus
 from . import standing as stand
-from .address import plan_of
 from .connection import Connection
 from .messages import Arrived, Beat, Clip, ClipDone, FromReader, Lost, Opened, Skipped
 from .nursery import Nursery
 from .picture import Picture
+from .plan import plan_of
 from .standing import Change, Opener
 
 Happened = Change | ClipDone | Skipped | Arrived  # of frames those that bear a thumb, for picture health
@@ -131,7 +131,7 @@ class Camera:
         for message in connection.heard():
             self._hear(connection, message, now)
         if connection is self._connection and connection.gone:
-            self._lose(now, Lost("killed", "its reader process was ended from outside"))
+            self._lose(now, Lost("killed", connection.epitaph))
 
     def _hear(self, connection: Connection, message: FromReader, now: float) -> None:
         if isinstance(message, Arrived):

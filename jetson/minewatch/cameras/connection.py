@@ -22,6 +22,7 @@ class Connection:
         self.memory: Memory | None = None
         self._wire = nursery.born()
         self._process: int | None = None  # a pidfd: no other process can be meant by it
+        self._was_born = False
         self._clips: list[str] = []
         self._deadline: float | None = None
         self._send(plan)
@@ -36,11 +37,17 @@ class Connection:
         """Whether the reader is no more."""
         return self._wire.closed
 
+    @property
+    def epitaph(self) -> str:
+        """How it ended, where it could not say so itself."""
+        return "its reader process was killed" if self._was_born else "no reader process could be started"
+
     def heard(self) -> list[FromReader]:
         """What the reader said since, its memory attached. Clips that died with it are told as failed."""
         messages: list[FromReader] = []
         for message in [] if self._wire.closed else self._wire.received():
             if isinstance(message, Born):
+                self._was_born = True
                 with suppress(OSError):  # it has gone by now
                     self._process = os.pidfd_open(message.pid)
             elif isinstance(message, Opened):
