@@ -20,7 +20,8 @@ CROWD = HEAD[np.zeros(200, int)]
 
 def main(handle: int) -> None:
     """`well`; `deaf` hangs at the second look, `slow` is late at each, `lasts 0.2` takes so many seconds for each,
-    `dies` at its third look, `cuda` at its second, `never` loads, `crowd` sees 200 heads in each frame, `wrong` is a file that cannot be loaded."""
+    `dies` at its third look, `cuda` at its second, `never` loads, `crowd` sees 200 heads in each frame, `wrong` is a
+    file that cannot be loaded."""
     wire = Wire(socket.socket(fileno=handle), blocking=True)
     threading.Thread(target=process._leave_with, args=(handle,), daemon=True).start()
     load: Load = wire.receive()

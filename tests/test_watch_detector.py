@@ -297,6 +297,16 @@ def engine_file(folder, content):
     return engine
 
 
+def test_signals_to_all_processes_are_for_the_watch_to_hear(model):
+    """D8: systemd's SIGTERM and a terminal's Ctrl-C reach the detector too, and are no failure of it."""
+    with driven(model) as one, staged(bright(cell=4)) as places:
+        one.ready()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            os.kill(one.detector.pid, number)
+        one.answered(places)
+        assert one.standings == ["ready"]
+
+
 def test_the_process_leaves_with_the_watch(model):
     with driven(model) as one:
         one.ready()

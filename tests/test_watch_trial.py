@@ -1,11 +1,13 @@
 """A new model while the watch runs: what it must show before it may look at live frames, and how it takes over."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 from bright_onnx import CARD, bright_onnx
 from detectors import HandClock, bright, driven, staged
+from minehat import scenes
 from minehat.detections import Detections, no_detections
 from minewatch.detection.candidate import Candidate
 from minewatch.detection.messages import Model
@@ -210,3 +212,19 @@ def test_of_many_frames_a_trial_takes_the_last_ones(word):
     worker.kill()
     worker._process.wait()
     worker.close()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("old, new", [("int8-cpu.onnx", "onnx"), ("onnx", "int8-cpu.onnx"),
+                                      ("int8-cpu.onnx", "416x256.int8-cpu.onnx")])
+def test_the_shipped_models_pass_each_other_s_trials(figure, old, new):
+    """D6: on eight rendered frames, as the watch keeps them."""
+    folder = Path(__file__).parents[1] / "models" / "helmet-nano"
+    frames = [scene.frame for scene in scenes.film(11, 8, 640, 360, fps=0.5, people=4)]
+    with driven(folder / f"helmet-nano.{old}", hang_seconds=10.0) as one:
+        one.ready()
+        one.detector.try_model(Model(str(folder / f"helmet-nano.{new}")), frames)
+        one.until(lambda: one.changes("swapped") or one.changes("refused"))
+        told, = one.changes("swapped") + one.changes("refused")
+        figure("D6", f"helmet-nano.{old} -> {new}: {told.kind}, {told.text}")
+        assert told.kind == "swapped"

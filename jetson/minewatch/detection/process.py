@@ -30,7 +30,8 @@ GPU_BACKENDS = ("ort-cuda", "ort-tensorrt", "tensorrt")
 
 def main(handle: int) -> None:
     """Serve the wire of this file descriptor, then end the process without unwinding what libraries hold."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the watch's to hear
+    for number in (signal.SIGINT, signal.SIGTERM):  # the watch's to hear; this process leaves with it
+        signal.signal(number, signal.SIG_IGN)
     wire = Wire(socket.socket(fileno=handle), blocking=True)
     threading.Thread(target=_leave_with, args=(handle,), daemon=True).start()
     sys.stderr = sys.stdout = Voice(wire)
