@@ -21,7 +21,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 
-DEEPEST, MOST_NODES, MOST_DIGITS = 16, 40_000, 18
+DEEPEST, MOST_NODES, MOST_KEYS, MOST_DIGITS = 16, 40_000, 200, 18
 INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 WORDS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False,
@@ -187,6 +187,9 @@ class _Builder:
         if key in entries:
             first = entries[key].line
             self.faults.append(Fault(line, column, self._path(key), f"stands twice; the first is on line {first}"))
+        if len(entries) >= MOST_KEYS or len(self.faults) >= MOST_KEYS:
+            many = Fault(line, column, self._path(), f"more than {MOST_KEYS} keys, or keys that stand twice")
+            raise Unreadable(*self.faults, many)
         self._open[-1].key = (key, line, column)
 
     def _alias(self, event: Any, line: int, column: int) -> None:
