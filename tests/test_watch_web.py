@@ -57,10 +57,13 @@ def page(tmp_path: Path) -> Iterator[Page]:
 
 def test_the_page_starts_shows_what_it_is_told_and_tells_who_looks(page: Page) -> None:
     _until(page, lambda: page.url)
-    page.publish(status_of(), b"up 1\n")
     picture = jpeg_of(3)
-    with httpx.Client(base_url=page.url, trust_env=False) as client:
-        _until(page, lambda: client.get("/readyz").status_code == 200)
+    with httpx.Client(base_url=page.url, trust_env=False, timeout=20) as client:
+        def is_ready() -> bool:
+            page.publish(status_of(), b"up 1\n")
+            return client.get("/readyz").status_code == 200
+
+        _until(page, is_ready)
         assert client.get("/camera/Gate 2/picture.jpg").status_code == 204
         _until(page, lambda: page.viewed == {"Gate 2"})
         page.picture("Gate 2", picture)

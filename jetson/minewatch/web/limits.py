@@ -15,7 +15,7 @@ MOST_HEADERS = 64
 LONGEST_PATH = 4096  # characters of path and query together
 LARGEST_BODY = 128 * 1024  # bytes
 BODY_SECONDS = 10.0
-ANSWER_SECONDS = 45.0  # half a minute of waiting for news included
+ANSWER_SECONDS = 45.0  # waiting for news included
 FILE_SECONDS = 900.0  # for clips and lists, over slow lines
 AT_ONCE = 32  # requests of one address
 

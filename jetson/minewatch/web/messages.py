@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..config.schema import Config, UserPart, WebPart, ZonePart
+from ..config.schema import Config, LogPart, UserPart, WebPart, ZonePart
 from ..status import Status
 
 
@@ -26,8 +26,8 @@ class Setup:
     state: Path  # folder of events and media, absolute
     config: Path  # the file itself, where drawn zones are written
     web: WebPart
+    log: LogPart
     cameras: tuple[Shown, ...]
-    siren_kinds: tuple[str, ...] = ()
 
     @property
     def users(self) -> tuple[UserPart, ...]:
@@ -92,6 +92,4 @@ Request = Reload
 def setup_of(config: Config, path: Path) -> Setup:
     """What the page may know of a configuration that was read from `path`."""
     cameras = tuple(Shown(one.name, one.enabled, one.zones) for one in config.cameras)
-    siren = config.sinks.siren
-    return Setup(config.site, (path.parent / config.state).absolute(), path.absolute(), config.web, cameras,
-                 siren.kinds if siren else ())
+    return Setup(config.site, (path.parent / config.state).absolute(), path.absolute(), config.web, config.log, cameras)

@@ -10,7 +10,9 @@ from multiprocessing.connection import Connection
 
 from minehat.errors import MineHatError
 
+from .. import logs
 from ..clock import SystemClock
+from ..redact import Redactor
 from .address import address_of, found, listening
 from .board import Board
 from .messages import Failed, FromPage, Listening, Setup, Viewing
@@ -25,6 +27,7 @@ def serve(setup: Setup, ear: Connection, mouth: Connection) -> None:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICE)
+    logs.set_up(setup.log, Redactor(user.password_hash for user in setup.users), child=True)
     up = Upward(mouth)
     address = address_of(setup.web.listen)
     try:
@@ -34,7 +37,9 @@ def serve(setup: Setup, ear: Connection, mouth: Connection) -> None:
         os._exit(2)
     board = Board(setup, SystemClock())
     threading.Thread(target=_answer, args=(board, up, socket_), name="page-http", daemon=True).start()
-    up.say(Listening(found(socket_, address).url))
+    url = found(socket_, address).url
+    up.say(Listening(url))
+    logs.logger("page").info("listens", url=url)
     _hear(board, ear, up)
     os._exit(0)
 
@@ -46,9 +51,12 @@ class Upward:
         self._mouth, self._lock = mouth, threading.Lock()
 
     def say(self, message: FromPage) -> None:
-        """Small enough to go out in one piece."""
-        with self._lock:
-            self._mouth.send_bytes(to_wire(message))
+        """Small enough to go out in one piece. Where the watch is gone, so is this process."""
+        try:
+            with self._lock:
+                self._mouth.send_bytes(to_wire(message))
+        except OSError:
+            os._exit(0)
 
 
 def _hear(board: Board, ear: Connection, up: Upward) -> None:

@@ -71,8 +71,8 @@ class Page:
         before, self._setup = self._setup, setup_of(config, self._path)
         if self._running is None:
             return
-        moved = before.web.listen != self._setup.web.listen or before.state != self._setup.state
-        if moved or not self._setup.web.enabled:
+        fixed = {(one.web.listen, one.state, one.log) for one in (before, self._setup)}
+        if len(fixed) > 1 or not self._setup.web.enabled:
             self._leave()
         else:
             self._running.post.put("setup", self._setup)
