@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sqlite3
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -396,6 +397,32 @@ def test_a_database_that_is_damaged_while_the_watch_runs_is_replaced(tmp_path: P
     archive.close()
     with Store.reader(tmp_path) as store:
         assert [one.seq for one in store.after(0)] == [1002, 1003]
+
+
+def test_a_page_that_cannot_be_read_is_told_once_and_mended(tmp_path: Path) -> None:
+    """E5: whoever meets it, retention or the page's questions; a commit beside it does not make all well."""
+    clock, announced = HandClock(), list[Event]()
+    archive = Archive(tmp_path, KeepPart(), clock, announced.append, lambda: False)
+    assert archive.commit([bare_head()], ())
+
+    def meet(store: Store) -> None:
+        raise sqlite3.DatabaseError("database disk image is malformed")
+    assert not archive.guarded(meet)
+    assert archive.commit([announced[0]], ()) and archive.standing.word == "failing"
+    for _ in range(20):
+        clock.go(1.0)
+        archive.tend()
+    assert len(list(tmp_path.glob("events.db.corrupt-*Z"))) == 1 and len(announced) == 1
+    assert archive.commit([bare_head()], ()) and archive.standing.word == "well"
+    assert [event.kind for event in announced] == ["storage_fault", "storage_well"]
+    archive.close()
+
+
+def test_what_was_committed_last_is_told_after_the_end(tmp_path: Path) -> None:
+    recorder = Recorder(tmp_path, KeepPart(), SystemClock())
+    recorder.put(Event("watch_ended", NOON))
+    assert recorder.stop() and recorder.stop()
+    assert [kept.event.kind for kept, _ in recorder.committed()] == ["watch_ended"]
 
 
 def test_a_backup_is_made_while_events_go_on(tmp_path: Path) -> None:

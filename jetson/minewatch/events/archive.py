@@ -42,6 +42,7 @@ class Archive:
         self.standing = Standing(clock, announce, suspect)
         self.store: Store | None = None
         self._probe: Probe | None = None
+        self._damaged = False  # somebody met a page that cannot be read
         self.stuck = False  # the last commit was refused
         self.seq = 0
         self.free_bytes = 0
@@ -57,10 +58,10 @@ class Archive:
         kept = self._commit(events, pictured)
         if kept is None and self.standing.cause == "full" and self._reserve.release():
             kept = self._commit(events, pictured)
-        if kept is None and self.standing.cause == "corrupt":
+        if kept is None and self._damaged:
             self._mend()
             kept = self._commit(events, pictured)
-        if kept is not None and self.standing.cause not in (None, "full"):
+        if kept is not None and not self._damaged and self.standing.cause not in (None, "full"):
             self.standing.is_well()
         self.stuck = kept is None
         return kept
@@ -73,8 +74,8 @@ class Archive:
             if self._is_due("reopen", REOPEN_SECONDS):
                 self._reopen()
             return
-        if self._is_due("probe", PROBE_SECONDS):
-            self._look_for_damage()
+        if self._is_damaged():
+            self._mend()
         if self.store is not None:
             self.guarded(self.shelf.tend)
             self._backup.turn()
@@ -122,8 +123,8 @@ class Archive:
 
     def _begin(self) -> None:
         def look(store: Store) -> None:
-            self._probe = Probe(self._folder)
             self.seq = store.highest()
+            self._probe = Probe(self._folder)
             self.standing.resume(store.open_incidents())
             self.shelf.begin(store)
         if not self.guarded(look):
@@ -151,12 +152,14 @@ class Archive:
         if cause == "disk" and is_read_only(self._folder):  # SQLite then has other words for it
             cause = "readonly"
         self.standing.fails(cause)
+        self._damaged = self._damaged or cause == "corrupt"
         if cause in ("readonly", "disk"):
             self._close_store()
 
     def _mend(self) -> None:
         """Begin again with a backup."""
         self._close_store()
+        self._damaged = self._backup.damaged = False
         try:
             self.store, mended = mend(self._folder, self._mark, self._clock.wall())
         except (sqlite3.Error, OSError) as exc:
@@ -165,10 +168,9 @@ class Archive:
         self.standing.fails("corrupt", mended.text)
         self._begin()
 
-    def _look_for_damage(self) -> None:
-        if self._backup.damaged or (self._probe and self._probe.finds_damage()):
-            self._backup.damaged = False
-            self._mend()
+    def _is_damaged(self) -> bool:
+        due = self._is_due("probe", PROBE_SECONDS)
+        return self._damaged or self._backup.damaged or bool(due and self._probe and self._probe.finds_damage())
 
     def _look_for_room(self) -> None:
         with suppress(OSError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
@@ -33,9 +34,10 @@ class BackupTurn:
         if self._clock.monotonic() < self._due or (self._thread and self._thread.is_alive()):
             return
         self._due = self._clock.monotonic() + due_after(self._folder)
-        if free_bytes(self._folder) > 2 * database(self._folder).stat().st_size:
-            self._thread = Thread(target=self._make, name="backup", daemon=True)
-            self._thread.start()
+        with suppress(OSError):
+            if free_bytes(self._folder) > 2 * database(self._folder).stat().st_size:
+                self._thread = Thread(target=self._make, name="backup", daemon=True)
+                self._thread.start()
 
     def stop(self) -> None:
         """Break off the one that is being made."""

@@ -57,7 +57,7 @@ class Recorder:
         self._batch = BATCH  # events in the next transaction
         self._told: set[str] = set()  # ids that `unwritten` has told
         self._committed: list[tuple[Kept, float]] = []
-        self._stopping = False
+        self._stopping = self._ended = False
         self._retry = 0.0
         self._archive = Archive(folder, keep, clock, self.put, suspect)
         store = self._archive.store
@@ -85,7 +85,7 @@ class Recorder:
         """What has come to be on disk since the last call, in order, each with the seconds from `visible` to then."""
         with self._change:
             fresh, self._committed = self._committed, []
-            if fresh:
+            if fresh and not self._ended:
                 os.eventfd_read(self.wakeup)
         return fresh
 
@@ -145,7 +145,9 @@ class Recorder:
         self._thread.join(seconds)
         if self._thread.is_alive():
             return False
-        os.close(self.wakeup)
+        if not self._ended:
+            self._ended = True
+            os.close(self.wakeup)
         return not self._events
 
     def _add(self, job: Callable[[Store], None]) -> None:
