@@ -10,6 +10,7 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from cameras import Looking, numbered, part
@@ -18,6 +19,9 @@ from minebench.lab.faultcam import FaultCam
 from minehat.errors import MineHatError
 from minewatch.cameras import slots
 from minewatch.cameras.address import address_of
+from minewatch.cameras.desk import Desk
+from minewatch.cameras.pyav_source import AvImage
+from minewatch.cameras.source import Frame
 from minewatch.cameras.trial import try_camera
 
 PASSWORD = "p@ss:w/ör d%41"
@@ -203,6 +207,17 @@ def test_readers_leave_with_the_watch(clip: Path, tmp_path: Path) -> None:
         while cam.viewers or ours() - before:
             assert time.monotonic() < deadline, (cam.viewers, ours() - before)
             threading.Event().wait(0.05)
+
+
+def test_memory_made_after_the_watch_died_has_no_name() -> None:
+    """D7: the watch was killed while the camera was being opened; its first frame comes all the same."""
+    before, said = ours(), []
+    desk = Desk(1920, 2, said.append)
+    desk.opened("h264", 25.0)
+    image = AvImage(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="bgr24"))
+    desk.remove()
+    desk.lay(Frame(image), 1.0)
+    assert ours() <= before and len(said) == 2
 
 
 def _watch_for_ever(first: str, second: str, told: int) -> None:

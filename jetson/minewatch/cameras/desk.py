@@ -23,6 +23,7 @@ class Desk:
         self._widest, self._count, self._say = widest, count, say
         self._memory: slots.Slots | None = None
         self._named: list[str] = []
+        self._orphaned = False
         self._ours: set[int] = set()
         self._changed = threading.Condition()
         self._number = 0
@@ -76,9 +77,11 @@ class Desk:
             return self._changed.wait_for(lambda: self._memory is None or bool(self._ours), seconds)
 
     def remove(self) -> None:
-        """Take the memories' names away, where nobody else will."""
-        for name in self._named:
-            slots.remove(name)
+        """Take the memories' names away, where nobody else will; those of later ones too."""
+        with self._changed:
+            self._orphaned = True
+            for name in self._named:
+                slots.remove(name)
 
     def _fitting(self, image: Image) -> slots.Slots:
         """The memory for frames of this size; a new one where the size is new."""
@@ -88,7 +91,9 @@ class Desk:
             memory = slots.made(self._count, height, width)
             with self._changed:
                 self._memory, self._ours = memory, set(range(self._count))
-            self._named.append(memory.name)
+                self._named.append(memory.name)
+                if self._orphaned:
+                    memory.remove()
             self._say(Opened(memory.name, self._count, height, width, self._codec, self._fps))
         return memory
 

@@ -15,15 +15,17 @@ import sys
 from contextlib import suppress
 
 from ..detection.wire import Wire
+from . import slots
 
 ENTRY = "from minewatch.cameras.nursery import main; main({})"
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # numpy's would start with the import
 
 
 class Nursery:
-    """Held by the watch, one for all cameras."""
+    """Held by the watch, one for all cameras. Memory that killed readers left behind is swept when it is made."""
 
     def __init__(self) -> None:
+        slots.sweep()
         self._process: subprocess.Popen[bytes] | None = None
         self._end: socket.socket | None = None
         self._start()
