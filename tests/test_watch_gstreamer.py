@@ -139,10 +139,12 @@ def test_pixels_key_frames_and_times_are_the_clips_own(gst, tmp_path, codec, tra
         source = GStreamerSource(plan(cam.url(), user="mine", password="a b:c@/%", transport=transport), never)
         frames, _ = read(source, 45)
     assert source.codec == codec and source.fps == FPS
-    for number, frame in enumerate(frames):
-        assert np.array_equal(bgr(frame.image), shown[number % len(shown)]), number
-        assert frame.key is (number % 10 == 0) and not frame.corrupt
-    np.testing.assert_allclose(np.diff([frame.seconds for frame in frames]), 1 / FPS, atol=1e-3)
+    numbers = [next(number for number, one in enumerate(shown) if np.array_equal(bgr(frame.image), one))
+               for frame in frames]  # a busy machine may have dropped some
+    assert [frame.key for frame in frames] == [number % 10 == 0 for number in numbers]
+    assert not any(frame.corrupt for frame in frames) and len(set(numbers)) > 20
+    steps = np.diff(numbers) % len(shown)
+    np.testing.assert_allclose(np.diff([frame.seconds for frame in frames]), steps / FPS, atol=1e-3)
     assert len(frames[0].image.grey(90, 160)) == 90 * 160
 
 
