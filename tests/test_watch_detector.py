@@ -214,6 +214,20 @@ def test_a_model_that_answers_with_nan_is_no_model_that_sees_nobody(tmp_path):
         assert "finite" in one.changes()[-1].text
 
 
+def test_a_machine_that_has_no_room_for_a_process_is_asked_again(model, monkeypatch):
+    """D1: the watch itself goes on."""
+    def full(*_args, **_more):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+    with driven(model) as one:
+        with monkeypatch.context() as patch:
+            patch.setattr("subprocess.Popen", full)
+            one.until(lambda: one.standings == ["replacing", "degraded"])
+            one.detector.try_model(Model(str(model)), [bright()])
+            one.until(lambda: one.changes("refused"))
+        one.clock.now += stand.RETRY
+        one.ready()
+
+
 def test_a_model_that_never_loads_is_given_up(word):
     with driven(word("never"), ENTRY, load_seconds=10) as one:
         one.turn()

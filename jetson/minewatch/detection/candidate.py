@@ -20,12 +20,19 @@ LOOKS = 2  # at the same frames; the first one is slow, and not timed
 
 
 class Candidate:
-    """Its process and its frames. The watch turns it, and has the old model look at the same `stage.places`."""
+    """Its process and its frames. The watch turns it, and has the old model look at the same `stage.places`.
+
+    Raises OSError or SourceLost where the machine has no room for them.
+    """
 
     def __init__(self, model: Model, frames: Sequence[npt.NDArray[np.uint8]], part: DetectorPart, entry: str,
                  now: float) -> None:
         self.model, self.stage = model, Stage(frames[-part.batch:])
-        self.worker = Worker(Load(model, part.threads), entry)
+        try:
+            self.worker = Worker(Load(model, part.threads), entry)
+        except OSError:
+            self.stage.close()
+            raise
         self.ready: Ready | None = None
         self.old: Sight | None = None  # what the old model finds
         self._new: Sight | None = None

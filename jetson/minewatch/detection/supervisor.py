@@ -10,6 +10,7 @@ from typing import Generic
 import numpy as np
 import numpy.typing as npt
 
+from ..cameras.source import SourceLost
 from ..clock import Clock
 from ..config.schema import DetectorPart
 from ..status import DetectorStatus
@@ -131,7 +132,11 @@ class Detector(Generic[Held]):
         """
         if self._candidate:
             self._bury(self._candidate.close())
-        self._candidate = Candidate(model, frames, self._part, self._entry, self._clock.monotonic())
+            self._candidate = None
+        try:
+            self._candidate = Candidate(model, frames, self._part, self._entry, self._clock.monotonic())
+        except (OSError, SourceLost) as exc:
+            self._refuse(Path(model.file).name, f"there is no room for its trial: {exc}")
 
     def status(self) -> DetectorStatus:
         """For the page and the metrics."""
@@ -202,9 +207,15 @@ class Detector(Generic[Held]):
             what = "loading the model" if self._standing.phase == "loading" else "looking at a batch"
             self._fail("hang", f"{what} took more than {self._standing.patience:.1f} s", now)
         if stand.must_start(self._standing, now):
-            self._standing = stand.started(self._standing, now)
-            self._worker = Worker(Load(self._chosen, self._part.threads), self._entry)
+            self._start(now)
         self._standing = stand.rested(self._standing, now)
+
+    def _start(self, now: float) -> None:
+        self._standing = stand.started(self._standing, now)
+        try:
+            self._worker = Worker(Load(self._chosen, self._part.threads), self._entry)
+        except OSError as exc:
+            self._fail("error", f"no process can be started: {exc}", now)
 
     def _fail(self, cause: str, text: str, now: float, final: bool = False) -> None:
         """The process is given up, with what it was looking at."""
@@ -253,8 +264,11 @@ class Detector(Generic[Held]):
         if candidate.refusal:
             self._bury(candidate.close())
             self._candidate = None
-            self._news.append(Change("refused", self._standing.name, "trial", f"{candidate.name}: {candidate.refusal}. "
-                                     "The model that was running goes on."))
+            self._refuse(candidate.name, candidate.refusal)
+
+    def _refuse(self, name: str, why: str) -> None:
+        self._news.append(Change("refused", self._standing.name, "trial",
+                                 f"{name}: {why.rstrip('.')}. The model that was running goes on."))
 
     def _swap(self, candidate: Candidate, now: float) -> None:
         """Between two batches. The old process stays until the new one has looked at live frames."""

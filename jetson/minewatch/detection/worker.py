@@ -15,18 +15,26 @@ ENTRY = "minewatch.detection.process:main"  # a function that takes the number o
 
 
 class Worker:
-    """One process, from `Load` to its end. Starting it takes milliseconds; the model loads beside us."""
+    """One process, from `Load` to its end. Starting it takes milliseconds; the model loads beside us.
+
+    Raises OSError where the machine has no room for another process.
+    """
 
     def __init__(self, load: Load, entry: str = ENTRY) -> None:
         ours, theirs = socket.socketpair()
         module, function = entry.split(":")
         self._wire = Wire(ours, blocking=False)
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", f"from {module} import {function}; {function}({theirs.fileno()})"],
-            pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL, start_new_session=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"})
-        theirs.close()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", f"from {module} import {function}; {function}({theirs.fileno()})"],
+                pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, start_new_session=True,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONSAFEPATH": "1"})
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         self.send(load)
 
     @property
