@@ -20,8 +20,8 @@ from minehat.errors import MineHatError
 from minewatch.cameras import slots
 from minewatch.cameras.address import address_of
 from minewatch.cameras.desk import Desk
-from minewatch.cameras.pyav_source import AvImage
-from minewatch.cameras.source import Frame
+from minewatch.cameras.pyav_source import AvImage, PyAvSource
+from minewatch.cameras.source import Frame, Plan, SourceLost
 from minewatch.cameras.trial import try_camera
 
 PASSWORD = "p@ss:w/ör d%41"
@@ -123,6 +123,29 @@ def test_most_fps_is_kept(clip: Path) -> None:
         stamps = [frame.seconds or 0.0 for frame in looking.frames["shaft"]]
     assert stamps[-1] - stamps[0] >= 7 / 5 - 0.1
     assert looking.changes() == [("live", None)]
+
+
+def test_the_cameras_own_clock_is_told_beside_ours(clip: Path) -> None:
+    """A17: a day off; the moment of a frame is of our clock all the same."""
+    with FaultCam([clip]) as cam, Looking(part(cam.url())) as looking:
+        cam.fault(0, clock=86_400.0)
+        looking.until(lambda: any(frame.camera_time is not None for frame in looking.frames["shaft"]), 20)
+        frame = looking.frames["shaft"][-1]
+        assert abs((frame.camera_time or 0.0) - time.time() - 86_400) < 2
+        assert 0 <= time.monotonic() - frame.moment < 2
+
+
+def test_a_usb_camera_is_found_by_its_name(tmp_path: Path) -> None:
+    """A16: the name leads to another device after it was plugged in again; without one it is `unplugged`."""
+    name = tmp_path / "usb-Camera_1234-video-index0"
+    source = PyAvSource(Plan("usb", str(name)), refuse=lambda why: os._exit(1))
+    for device in ("video0", "video2"):
+        with pytest.raises(SourceLost) as caught, source:
+            pass
+        assert caught.value.cause == "unplugged" and "plugged in" in caught.value.text
+        name.symlink_to(tmp_path / device)
+        assert source._target() == (str(tmp_path / device), {}, "v4l2")
+        name.unlink()
 
 
 def test_silence_ends_a_connection_and_the_next_one_works(clip: Path) -> None:

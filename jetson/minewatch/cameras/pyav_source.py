@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import struct
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -146,7 +147,8 @@ class PyAvSource:
             except av.error.InvalidDataError:
                 yield Taken((), self._coded(packet))  # the frames that need it will be flagged, or leap
                 continue
-            yield Taken(tuple(self._framed(frame) for frame in frames), self._coded(packet))
+            told = camera_time(packet)
+            yield Taken(tuple(self._framed(frame, told) for frame in frames), self._coded(packet))
 
     def _coded(self, packet: Any) -> Coded | None:
         if self._plan.before <= 0 or not packet.size:
@@ -155,10 +157,10 @@ class PyAvSource:
         return Coded(bytes(packet), None if packet.pts is None else packet.pts + shift,
                      None if packet.dts is None else packet.dts + shift, packet.time_base, packet.is_keyframe)
 
-    def _framed(self, frame: Any) -> Frame:
+    def _framed(self, frame: Any, told: float | None) -> Frame:
         check_size(self._place, frame.width, frame.height)
         seconds = None if frame.pts is None else float(frame.pts * frame.time_base + self._loop)
-        return Frame(AvImage(frame), seconds, bool(frame.key_frame), bool(frame.is_corrupt))
+        return Frame(AvImage(frame), seconds, bool(frame.key_frame), bool(frame.is_corrupt), told)
 
     def _rewind(self) -> None:
         """To the beginning of the video; time goes on."""
@@ -167,6 +169,14 @@ class PyAvSource:
             raise SourceLost("format", f"{self._place}: it does not say how long it is, so it cannot be repeated")
         self._loop += Fraction(length, av.time_base)
         self._container.seek(self._container.start_time or 0)
+
+
+def camera_time(packet: Any) -> float | None:
+    """The camera's wall clock at this packet, seconds since 1970: of its RTCP reports, where it sends any."""
+    if not hasattr(packet, "has_sidedata") or not packet.has_sidedata("prft"):
+        return None
+    micros: int = struct.unpack_from("=q", bytes(packet.get_sidedata("prft")))[0]
+    return micros / 1e6
 
 
 def check_size(place: str, width: int, height: int) -> None:
