@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -148,16 +149,33 @@ def test_pixels_key_frames_and_times_are_the_clips_own(gst, tmp_path, codec, tra
     assert len(frames[0].image.grey(90, 160)) == 90 * 160
 
 
-def test_both_sources_give_the_same_pixels_and_blue_is_blue(gst, tmp_path):
-    colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0]], np.uint8)  # BGR
-    frame = np.repeat(np.repeat(colours[None], 64, 0), 32, 1)
-    path = clips.write_clip(tmp_path / "colours.mp4", [frame] * 20, FPS)
+@pytest.mark.parametrize("matrix", ["bt709", "smpte170m"])
+@pytest.mark.parametrize("full", [False, True])
+def test_both_sources_give_the_same_colours_and_the_right_ones(gst, tmp_path, matrix, full):
+    colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255], [0, 0, 0], [40, 120, 200]], np.uint8)
+    path = tmp_path / "colours.mp4"  # BGR, each 32 pixels wide
+    write_colours(path, np.repeat(np.repeat(colours[None], 64, 0), 32, 1), matrix, full)
     with FaultCam([path]) as cam:
         sources = GStreamerSource(plan(cam.url()), never), PyAvSource(plan(cam.url()), never)
         ours, others = (bgr(read(source, 3)[0][0].image) for source in sources)
     assert np.array_equal(ours, others)
-    middles = ours[32, 16::32].astype(int)
-    assert np.abs(middles - colours).max() <= 12
+    assert np.abs(ours[32, 16::32].astype(int) - colours).max() <= 8
+
+
+def write_colours(path, frame, matrix, full):
+    """A clip that says which matrix and range its colours are of."""
+    told = f":colormatrix={matrix}:colorprim={matrix}:transfer={matrix}:range={'pc' if full else 'tv'}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"x264-params": clips.X264.format(keys=25) + told})
+        stream.height, stream.width = frame.shape[:2]
+        stream.pix_fmt = "yuvj420p" if full else "yuv420p"
+        for number in range(10):
+            shown = av.VideoFrame.from_ndarray(frame, format="bgr24").reformat(
+                format=stream.pix_fmt, dst_colorspace="ITU709" if matrix == "bt709" else "ITU601",
+                dst_color_range="JPEG" if full else "MPEG")
+            shown.pts, shown.time_base = number, Fraction(1, FPS)
+            container.mux(stream.encode(shown))
+        container.mux(stream.encode(None))
 
 
 def test_its_packets_make_a_clip_of_the_same_pixels(gst, clip, tmp_path):
