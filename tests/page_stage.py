@@ -207,3 +207,18 @@ def snapshot_jpeg(seed: int = 3) -> bytes:
     for box in np.round(scene(seed).boxes).astype(int).tolist():
         cv2.rectangle(frame, tuple(box[:2]), tuple(box[2:]), (50, 60, 235), 2)
     return bytes(cv2.imencode(".jpg", frame)[1])
+
+
+def clip_mp4(path: Path) -> bytes:
+    """Two seconds of H.264 in fragments, as the watch copies them out of a stream."""
+    import av
+
+    options = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    with av.open(str(path), "w", options=options) as film:
+        stream = film.add_stream("libx264", rate=10, options={"g": "10"})
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
+        for number in range(20):
+            still = np.full((180, 320, 3), 10 * number, np.uint8)
+            film.mux(stream.encode(av.VideoFrame.from_ndarray(still, format="bgr24")))
+        film.mux(stream.encode())
+    return path.read_bytes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import re
 import socket
 import threading
@@ -21,7 +22,7 @@ from minewatch.events.store import Store
 from minewatch.status import Status, TrackStatus
 from minewatch.web.messages import Reload, Request
 from minewatch.web.server import Page
-from page_stage import bare_head, config_at, jpeg_of, live_camera, scene, snapshot_jpeg, status_of
+from page_stage import bare_head, clip_mp4, config_at, jpeg_of, live_camera, scene, snapshot_jpeg, status_of
 
 pytestmark = [
     pytest.mark.slow,
@@ -41,7 +42,7 @@ class Watch:
         self.folder = folder / "state"
         self.store = Store.writer(self.folder)
         self.status: Status | None = status_of()
-        self.requests: list[Request] = []
+        self._requests: queue.Queue[Request] = queue.Queue()
         self._page = Page(config.model_copy(update={"state": self.folder}), SystemClock(), self.path)
         self._pictures = {camera.name: jpeg_of(2) for camera in config.cameras}
         self._over = threading.Event()
@@ -52,7 +53,7 @@ class Watch:
     def url(self) -> str:
         """Where it is, when it is there."""
         clock = SystemClock()
-        end = clock.monotonic() + 20
+        end = clock.monotonic() + 40
         while not self._page.url:
             assert clock.monotonic() < end, self._page.fault
             threading.Event().wait(0.02)
@@ -67,6 +68,18 @@ class Watch:
         self.store.set_media(Media(kept.seq, "snapshot", "kept", path, 9))
         return kept.seq
 
+    def film(self, seq: int, content: bytes) -> None:
+        """The event has a clip."""
+        kept = self.store.event(seq)
+        assert kept is not None
+        path = media_path(kept, "clip")
+        (self.folder / path).write_bytes(content)
+        self.store.set_media(Media(seq, "clip", "kept", path, len(content)))
+
+    def heard(self) -> Request:
+        """The next thing that the page asks of the watch."""
+        return self._requests.get(timeout=30)
+
     def stop(self) -> None:
         """All is gone afterwards."""
         self._over.set()
@@ -78,7 +91,8 @@ class Watch:
     def _run(self) -> None:
         clock = SystemClock()
         while not self._over.wait(0.05):
-            self.requests += self._page.turn(clock.monotonic())
+            for request in self._page.turn(clock.monotonic()):
+                self._requests.put(request)
             if self.status is not None:
                 newest = self.store.newest()
                 storage = replace(self.status.storage, seq=newest.seq if newest else 0)
@@ -170,7 +184,7 @@ def test_keys_lead_to_the_newest_alarm_and_send_the_form(watch: Watch, browser: 
 def test_a_watch_that_falls_silent_is_shown_as_not_watching(watch: Watch, browser: webdriver.Browser) -> None:
     browser.wait("document.querySelector('.bar.well')")
     watch.status = None
-    browser.wait("document.querySelector('.bar.alarm:not([hidden])')?.innerText.includes('NOT WATCHING')", 12)
+    browser.wait("document.querySelector('.bar.alarm:not([hidden])')?.innerText.includes('NOT WATCHING')")
     browser.wait("document.querySelectorAll('.veil').length === 2")
 
 
@@ -179,11 +193,11 @@ def test_a_page_without_its_box_says_so(watch: Watch, browser: webdriver.Browser
     browser.ask("POST", "/chromium/network_conditions", network_conditions={
         "offline": True, "latency": 0, "download_throughput": 0, "upload_throughput": 0})
     try:
-        browser.wait("!document.getElementById('lost').hidden && document.getElementById('bar').hidden", 12)
+        browser.wait("!document.getElementById('lost').hidden && document.getElementById('bar').hidden")
         assert "What it shows is old" in browser.text("#lost")
     finally:
         browser.ask("DELETE", "/chromium/network_conditions")
-    browser.wait("document.getElementById('lost').hidden", 12)
+    browser.wait("document.getElementById('lost').hidden")
     browser.log("browser")  # the requests that failed meanwhile
 
 
@@ -203,6 +217,32 @@ def test_a_blind_camera_is_covered_and_an_alarm_is_marked(watch: Watch, browser:
                        )[0].startswith("Gate 2")
 
 
+def test_a_new_alarm_sounds_where_sound_was_switched_on(watch: Watch, browser: webdriver.Browser) -> None:
+    browser.run("window.beeps = 0; window.beep = () => { window.beeps += 1; }")
+    watch.happen(bare_head(2))
+    browser.wait("document.querySelector('#alarms').innerText.includes('2 alarms')")
+    assert browser.run("return window.beeps") == 0
+    browser.click("#sound")
+    assert browser.text("#sound") == "Sound on" and browser.run("return window.beeps") == 1, "it shows how it sounds"
+    seq = watch.happen(bare_head(1))
+    browser.wait("window.beeps === 2")
+    watch.happen(bare_head(1, loud=False))
+    browser.wait(f"Number(document.querySelector('#alarms').dataset.newest) === {seq}")
+    browser.open(watch.url)
+    browser.wait("document.querySelector('.bar.well')")
+    assert browser.text("#sound") == "Sound off", "a page that nobody touched is mute, and says so"
+    browser.run("localStorage.clear()")
+
+
+def test_a_clip_plays(watch: Watch, browser: webdriver.Browser, tmp_path: Path) -> None:
+    seq = watch.happen(bare_head(3))
+    watch.film(seq, clip_mp4(tmp_path / "clip.mp4"))
+    browser.open(f"{watch.url}events/{seq}")
+    browser.wait("document.querySelector('video.clip')?.readyState >= 2")
+    assert browser.run("return [document.querySelector('video').duration, document.querySelector('video').error]") == [
+        pytest.approx(2.0, abs=0.2), None]
+
+
 def test_zones_are_drawn_by_clicks_and_saved_as_drawn(watch: Watch, browser: webdriver.Browser) -> None:
     browser.open(watch.url + "zones/Gate%202")
     browser.wait("document.querySelector('img.there')")
@@ -220,7 +260,7 @@ def test_zones_are_drawn_by_clicks_and_saved_as_drawn(watch: Watch, browser: web
     zone, = read_config(watch.path).cameras[0].zones
     assert (zone.name, zone.rule) == ("门口", "no_entry")
     np.testing.assert_allclose(zone.points, drawn, atol=0.004)
-    assert watch.requests == [Reload("local")]
+    assert watch.heard() == Reload("local")
     browser.press("#sheet", (0.05, 0.05), (0.1, 0.05), (0.05, 0.1), (0.12, 0.1), (0.05, 0.05))  # it crosses itself
     browser.click("#save")
     browser.wait("document.getElementById('told').innerText.includes('Not saved')")

@@ -33,7 +33,7 @@ CLOCK = SystemClock()
 SQUARE = ((0.1, 0.1), (0.6, 0.1), (0.6, 0.6), (0.1, 0.6))
 
 
-def _until(page: Page, is_so: Callable[[], object], seconds: float = 20.0) -> None:
+def _until(page: Page, is_so: Callable[[], object], seconds: float = 40.0) -> None:
     """Turn the page, as the watch's loop would, until something is so."""
     end = CLOCK.monotonic() + seconds
     while not is_so():
@@ -109,12 +109,12 @@ def test_a_reload_is_told_and_another_address_moves_the_page(page: Page, tmp_pat
     before, config = page.url, config_at(tmp_path)[0].model_copy(update={"state": tmp_path / "state"})
     renamed = config.model_copy(update={"web": page._setup.web, "site": "South mine"})
     page.replace(renamed)
-    _until(page, lambda: "South mine" in httpx.get(before, trust_env=False).text)
+    _until(page, lambda: "South mine" in httpx.get(before, trust_env=False, timeout=30).text)
     assert page.started == 1
     page.replace(renamed.model_copy(update={"web": config.web.model_copy(
         update={"listen": f"unix:{tmp_path / 'page.sock'}"})}))
     _until(page, lambda: page.url.startswith("unix:"))
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(tmp_path / "page.sock"))) as client:
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(tmp_path / "page.sock")), timeout=30) as client:
         assert client.get("http://localhost/healthz").json()["alive"] is False
     with pytest.raises(MineHatError, match="network"):
         page.replace(config.model_copy(update={"web": config.web.model_copy(update={"listen": "0.0.0.0:80"})}))
@@ -136,7 +136,7 @@ def test_the_page_leaves_when_the_watch_is_killed(tmp_path: Path) -> None:
         assert watch.stdout is not None
         pid = int(watch.stdout.readline())
         watch.kill()
-    end = CLOCK.monotonic() + 5
+    end = CLOCK.monotonic() + 20
     while Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes():
         assert CLOCK.monotonic() < end, "the page outlived its watch"
         threading.Event().wait(0.05)

@@ -42,7 +42,7 @@ class Browser:
         """The value that a function body in JavaScript returns."""
         return self.ask("POST", "/execute/sync", script=script, args=list(given))
 
-    def wait(self, script: str, seconds: float = 8.0) -> Any:
+    def wait(self, script: str, seconds: float = 25.0) -> Any:
         """Until the expression is true, asked for in the page itself; its value. Raises TimeoutError."""
         value = self.ask("POST", "/execute/async", args=[seconds * 1000], script=f"""
             const [patience, done] = arguments, end = performance.now() + patience;
@@ -101,7 +101,7 @@ def chromium(profile: Path, *flags: str) -> Iterator[Browser]:
     driver = subprocess.Popen([DRIVER, f"--port={port}", "--log-level=OFF"], stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)
     session = ""
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False,
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False,
                       transport=httpx.HTTPTransport(retries=20)) as http:
         try:
             wanted = {"browserName": "chrome", "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},

@@ -26,7 +26,8 @@ class Health:
     async def lives(self, _: Request) -> Response:
         """200 while the watch tells how it stands and its detector is no lost cause."""
         news = self._board.fresh
-        well = news is not None and news.status.detector.standing != "degraded"
+        detector = news.status.detector if news else None
+        well = detector is not None and (detector.standing != "degraded" or detector.fallback)
         return JSONResponse({"alive": news is not None, "detector": self._detector()}, 200 if well else 503)
 
     async def watches(self, _: Request) -> Response:

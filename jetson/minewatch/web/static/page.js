@@ -4,6 +4,7 @@
 const body = document.body;
 const LOST_MS = 3000; // without an answer for so long, what is shown is old
 const PATIENCE_MS = 4000;
+const EACH_MS = 70; // between two pictures of a page, so that sixty cameras ask no more than six do
 let answered = performance.now();
 
 async function fetched(address, options = {}) {
@@ -28,6 +29,12 @@ function takeOver(part) {
   }
 }
 
+function takeToken(token) {
+  if (!token || token === body.dataset.token) return; // another one: the session of a shift ago is over
+  body.dataset.token = token;
+  for (const field of document.querySelectorAll("input[name=token]")) field.value = token;
+}
+
 async function refresh() {
   try {
     const answer = await fetched(location.href, { headers: { "X-Refresh": "1" } });
@@ -35,6 +42,7 @@ async function refresh() {
     if (answer.ok) {
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of page.querySelectorAll("[data-live]")) takeOver(part);
+      takeToken(page.body.dataset.token);
       answered = performance.now();
       soundWhatIsNew();
     }
@@ -60,7 +68,7 @@ function showLoss(pause) {
 async function keepPicture(image) {
   let newest = "";
   for (;;) {
-    let pause = "fast" in image.dataset ? 60 : 400;
+    let pause = "fast" in image.dataset ? 60 : Math.max(400, EACH_MS * pictures.length);
     try {
       if (!document.hidden) {
         const wish = newest && "fast" in image.dataset ? `?after=${newest}` : "";
@@ -161,7 +169,8 @@ function heedKeys(event) {
   }
 }
 
-for (const image of document.querySelectorAll("img[data-picture]")) keepPicture(image);
+const pictures = document.querySelectorAll("img[data-picture]");
+for (const image of pictures) keepPicture(image);
 addEventListener("keydown", heedKeys);
 const button = document.getElementById("sound");
 if (button) setUpSound(button);
