@@ -157,10 +157,12 @@ def test_short_secrets_are_hidden_where_urls_carry_them_alone():
     assert Redactor(["ab"])("about rtsp://a:ab@h/ab?key=ab") == "about rtsp://***@h/ab?key=***"
 
 
-def test_a_redactor_travels_and_remembers_the_one_before(known):
+def test_a_redactor_travels_and_learns(known):
+    """After a reload whoever holds it hides the new secrets as well as the old ones."""
     again = pickle.loads(pickle.dumps(known))
     assert again.secrets == known.secrets and again("Fortuna-One") == "***"
-    assert Redactor.of(config_of(CONFIG.replace("Fortuna-One", "Another"), Path("w")), known)("Fortuna-One") == "***"
+    known.learn(config_of(CONFIG.replace("Fortuna-One", "Another"), Path("w")))
+    assert known("Fortuna-One, Another") == "***, ***" and again("Another") == "Another"
 
 
 def test_hostile_texts_take_no_long_time():
@@ -387,12 +389,13 @@ def test_a_slow_disk_holds_up_nobody(kept, monkeypatch, tmp_path):
         gate.set()
 
 
-def test_a_reload_takes_over(kept, tmp_path, capsys):
-    with logs.set_up(LogPart(file=tmp_path / "one.log"), str), \
-            logs.set_up(LogPart(file=tmp_path / "two.log", level="error"), str):
-        logs.logger("watch").warning("not told")
-        logs.logger("watch").error("told once")
-    assert (tmp_path / "two.log").read_text().count("told once") == 1 and not (tmp_path / "one.log").exists()
+def test_a_reload_changes_level_and_file(kept, tmp_path, capsys):
+    with logs.set_up(LogPart(file=tmp_path / "one.log"), str) as told:
+        logs.logger("watch").debug("not told")
+        told.replace(LogPart(file=tmp_path / "two.log", level="debug"))
+        logs.logger("watch").debug("told")
+    assert not (tmp_path / "one.log").exists() and lines_in(tmp_path / "two.log")[0]["event"] == "told"
+    assert capsys.readouterr().err.count("told") == 1
 
 
 def test_what_cannot_be_told_is_said_to_be_so(kept, tmp_path):

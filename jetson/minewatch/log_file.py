@@ -18,13 +18,16 @@ class CappedFile:
         self.path, self.lost = path, 0
         self._part, self._rotates = max(1, size // PARTS), rotates
         self._handle: int | None = None
-        self._torn = False
+        self._torn = self._closed = False
         self._lock = threading.Lock()
 
     def write(self, line: str) -> None:
         """Append the line, whose last letter is the newline; count it as lost where the disk will not have it."""
         raw = line.encode("utf-8", "replace")
         with self._lock:
+            if self._closed:
+                self.lost += 1
+                return
             try:
                 self._append(raw)
             except OSError:
@@ -34,6 +37,7 @@ class CappedFile:
     def close(self) -> None:
         """Let go of the file."""
         with self._lock:
+            self._closed = True
             self._let_go()
 
     def _append(self, raw: bytes) -> None:

@@ -42,8 +42,7 @@ def set_up(part: LogPart, hide: Hide, child: bool = False) -> Logs:
     """Lead all lines of this process to stderr and the file. `hide` is a Redactor.
 
     So does the traceback of what nobody catches. In the main process a thread writes, so that no slow disk holds
-    up the loop; a child writes by itself and leaves it to the main process to cap the file. Called again, as after
-    a reload, it takes over; the caller closes what was before.
+    up the loop; a child writes by itself and leaves it to the main process to cap the file.
     """
     return Logs(part, hide, child)
 
@@ -54,7 +53,7 @@ class Logs:
     def __init__(self, part: LogPart, hide: Hide, child: bool = False) -> None:
         self.hide = hide
         self.dropped = 0  # lines, because the disk was too slow
-        self._file = CappedFile(part.file, part.megabytes * 1_000_000, rotates=not child) if part.file else None
+        self._file = _file_of(part, child)
         self._terminal = bool(sys.stderr and sys.stderr.isatty())
         self._waiting: queue.Queue[tuple[str, str] | None] = queue.Queue(WAITING)
         self._writer = None if child else threading.Thread(target=self._write_all, name="log", daemon=True)
@@ -86,6 +85,13 @@ class Logs:
             self._waiting.put_nowait(lines)
         except queue.Full:
             self.dropped += 1
+
+    def replace(self, part: LogPart) -> None:
+        """After a reload: another level, another file."""
+        before, self._file = self._file, _file_of(part, self._writer is None)
+        if before:
+            before.close()
+        logging.getLogger().setLevel(part.level.upper())
 
     def close(self, seconds: float = 2.0) -> None:
         """Write what waits, for at most so long, and let go of the file."""
@@ -122,8 +128,8 @@ class Logs:
             with contextlib.suppress(OSError, ValueError):  # of a full disk, a reader who left, a closed stream
                 sys.stderr.write(shown + "\n")
                 sys.stderr.flush()
-        if self._file:
-            self._file.write(line + "\n")
+        if file := self._file:
+            file.write(line + "\n")
 
 
 class _Lines(logging.Handler):
@@ -140,6 +146,10 @@ class _Lines(logging.Handler):
             with contextlib.suppress(Exception):
                 self._logs.take({"time": iso(record.created), "level": "error", "part": "logs",
                                  "event": f"a line could not be written: {type(exc).__name__}"})
+
+
+def _file_of(part: LogPart, child: bool) -> CappedFile | None:
+    return CappedFile(part.file, part.megabytes * 1_000_000, rotates=not child) if part.file else None
 
 
 def _fields_of(record: logging.LogRecord) -> dict[str, Any]:

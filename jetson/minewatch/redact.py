@@ -6,7 +6,6 @@ import base64
 import contextlib
 import re
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from html.entities import codepoint2name
 from urllib.parse import unquote, unquote_plus
 
@@ -31,12 +30,16 @@ class Redactor:
     """Call it with a text; it gives the text with *** in place of each secret. Travels between processes."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        self.secrets = frozenset(secret for secret in secrets if len(secret) >= SHORTEST)
+        self._know(secrets)
 
     @classmethod
-    def of(cls, config: Config, before: Redactor | None = None) -> Redactor:
-        """Knows all secrets of the configuration, and those of `before`, which old lines may still tell."""
-        return cls({*_told(config), *(before.secrets if before else ())})
+    def of(cls, config: Config) -> Redactor:
+        """Knows all secrets of the configuration."""
+        return cls(_told(config))
+
+    def learn(self, config: Config) -> None:
+        """Know those of another configuration too, as after a reload; the old ones may still come up."""
+        self._know({*self.secrets, *_told(config)})
 
     def __call__(self, text: str) -> str:
         """The text without secrets: known ones in whatever form, others in URLs and Authorization headers."""
@@ -50,13 +53,12 @@ class Redactor:
     def __reduce__(self) -> tuple[type[Redactor], tuple[list[str]]]:
         return Redactor, (sorted(self.secrets),)
 
-    @cached_property
-    def _pattern(self) -> re.Pattern[str]:
-        return re.compile("|".join(_any_form(secret) for secret in sorted(self.secrets, key=len, reverse=True)))
-
-    @cached_property
-    def _cores(self) -> frozenset[str]:
-        return frozenset(core for secret in self.secrets for core in _base64_cores(secret.encode("utf-8", "replace")))
+    def _know(self, secrets: Iterable[str]) -> None:
+        long = {secret for secret in secrets if len(secret) >= SHORTEST}
+        forms = "|".join(_any_form(secret) for secret in sorted(long, key=len, reverse=True))
+        self._pattern, self._cores = re.compile(forms or r"(?!)"), {
+            core for secret in long for core in _base64_cores(secret.encode("utf-8", "replace"))}
+        self.secrets = frozenset(long)
 
     def _unless_secret(self, found: re.Match[str]) -> str:
         plain = found[0].replace("-", "+").replace("_", "/")

@@ -42,7 +42,8 @@ def _follows(error: Error, loc: Loc, tree: Node) -> bool:
     """Whether it is only told because a key that it is about, or one that nobody knows, was taken away."""
     about, node = getattr(error.get("ctx", {}).get("error"), "keys", ()), place_of(tree, loc)[2]
     gone = {key for key, child in node.children() if child.left_out} if node and about else set()
-    return bool(gone & set(about) or gone - set(keys_at(loc)))
+    unknown = gone - set(keys_at(loc))
+    return bool(gone & set(about)) or any(meant_by((*loc, key)) in ("", *about) for key in unknown)
 
 
 def at_of(error: Error) -> Loc:
