@@ -21,6 +21,7 @@ from minewatch.cameras import slots
 from minewatch.cameras.address import address_of
 from minewatch.cameras.desk import Desk
 from minewatch.cameras.pyav_source import AvImage, PyAvSource
+from minewatch.cameras.reader import next_due
 from minewatch.cameras.source import Frame, Plan, SourceLost
 from minewatch.cameras.trial import try_camera
 
@@ -114,6 +115,19 @@ def test_large_frames_are_scaled_as_they_are_decoded(wide_clip: Path) -> None:
             Looking(part(cam.url(), widest=160), look=lambda picture: shapes.add(picture.pixels.shape)) as looking:
         looking.until(lambda: shapes)
     assert shapes == {(64, 160, 3)}
+
+
+@pytest.mark.parametrize("fps", [0.5, 5.0, 10.0, 12.5, 24.0, 25.0, 60.0])
+def test_frames_are_looked_at_as_often_as_they_may_be(fps: float) -> None:
+    """Of 25 a second, also where the rates do not divide; a pause is not made up for."""
+    due, looked = 0.0, []
+    for number in range(100 * 25):
+        moment = 1000 + number / 25 + (60 if number > 1250 else 0)
+        if moment >= due:
+            due = next_due(due, moment, fps)
+            looked.append(moment)
+    assert abs(len(looked) - 100 * min(fps, 25)) <= 2
+    assert all(sum(begin <= moment < begin + 10 for moment in looked) <= 10 * fps + 1 for begin in looked[::25])
 
 
 def test_most_fps_is_kept(clip: Path) -> None:

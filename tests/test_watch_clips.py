@@ -128,6 +128,24 @@ def test_a_source_without_packets_says_so(tmp_path: Path) -> None:
     assert "no packets" in said[0].fault and not list(tmp_path.iterdir())
 
 
+def test_a_codec_that_cannot_be_copied_is_told(tmp_path: Path) -> None:
+    """And the reader goes on listening."""
+    raw, said = tmp_path / "raw.nut", []
+    with av.open(str(raw), "w") as container:
+        stream = container.add_stream("rawvideo", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 32, 16, "yuv420p"
+        for packet in stream.encode(av.VideoFrame(32, 16, "yuv420p")):
+            container.mux(packet)
+    with av.open(str(raw)) as container:
+        clips = Clips(5.0, said.append)
+        clips.copy_of(container.streams.video[0])
+        for number in range(5):
+            clips.add(kept(number, time.monotonic()))
+        clips.begin(Clip(str(tmp_path / "no.mp4"), 0.0, time.monotonic()))
+        assert clips.finish(5.0)
+    assert len(said) == 1 and said[0].fault and not (tmp_path / "no.mp4").exists()
+
+
 def test_nothing_came_in_the_clips_time(tmp_path: Path, video: Path, stream: Any) -> None:
     said: list[ClipDone] = []
     clips = Clips(5.0, said.append)

@@ -29,6 +29,7 @@ LEAP = 5.0  # seconds between two packets, beyond which their own time stamps ar
 AT_ONCE = 8  # clips that are written side by side
 BACKLOG = 48_000_000  # bytes that wait for a disk, after which a clip is given up
 SCRATCH = ".part.mp4"
+FAULTS = (av.error.FFmpegError, OSError, ValueError)  # of PyAV and disks
 
 
 class Clips:
@@ -56,9 +57,11 @@ class Clips:
         """Write this one; ClipDone is said when it is done or cannot be."""
         with self._lock:
             if fault := self._fault():
-                self._say(ClipDone(clip.path, 0, fault))
-                return
-            writer = _Writer(clip, self._template, self._say)
+                return self._say(ClipDone(clip.path, 0, fault))
+            try:
+                writer = _Writer(clip, self._template, self._say)
+            except FAULTS as exc:  # of a codec that MP4 does not hold
+                return self._say(ClipDone(clip.path, 0, f"this stream cannot be copied into MP4: {exc}"))
             for kept in self._ring.since(clip.began):
                 writer.add(kept)
             if clip.ended <= time.monotonic():
@@ -113,7 +116,7 @@ class _Writer(threading.Thread):
     def run(self) -> None:
         try:
             done = ClipDone(self._clip.path, self._write(Path(self._clip.path)))
-        except (av.error.FFmpegError, OSError, ValueError) as exc:
+        except FAULTS as exc:
             done = ClipDone(self._clip.path, 0, f"{Path(self._clip.path).name} was not written: "
                                                 f"{getattr(exc, 'strerror', None) or exc}")
         self._say(done)

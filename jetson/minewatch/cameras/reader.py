@@ -120,7 +120,7 @@ class Reader:
             return True
         if moment < self._due:
             return False
-        self._due = max(self._due + 1 / self._plan.most_fps, moment)
+        self._due = next_due(self._due, moment, self._plan.most_fps)
         return True
 
     def _wait_for_turn(self, frame: Frame) -> None:
@@ -129,16 +129,19 @@ class Reader:
             return
         if self._started is None:
             self._started = frame.seconds, time.monotonic()
-        due = self._started[1] + frame.seconds - self._started[0]
-        while (left := due - time.monotonic()) > 0 and not self._leaving.wait(min(left, IDLE)):
-            self._desk.beat(time.monotonic(), idle=True)
+        self._wait_until(self._started[1] + frame.seconds - self._started[0])
 
     def _wait_for_watch(self) -> None:
         """Until the picture of a folder was looked at: none of them gives way to a newer one."""
         while not self._desk.is_free(IDLE) and not self._leaving.is_set():
             self._desk.beat(time.monotonic(), idle=True)
         if self._plan.repeat or self._plan.most_fps:
-            self._leaving.wait(1 / (self._plan.most_fps or FOLDER_FPS))
+            self._wait_until(time.monotonic() + 1 / (self._plan.most_fps or FOLDER_FPS))
+
+    def _wait_until(self, due: float) -> None:
+        """With signs of life, and no longer than the watch wants us."""
+        while (left := due - time.monotonic()) > 0 and not self._leaving.wait(min(left, IDLE)):
+            self._desk.beat(time.monotonic(), idle=True)
 
     def _listen(self) -> None:
         """What the watch says, in a thread of its own, until it is done with us or gone."""
@@ -164,6 +167,11 @@ class Reader:
     def _say(self, message: FromReader) -> None:
         with self._talking, suppress(OSError):  # nobody is there to hear; `_listen` sees to that
             self._wire.send(message)
+
+
+def next_due(due: float, moment: float, fps: float) -> float:
+    """When the next frame may be looked at, after one that was at `moment`: so many a second on average."""
+    return due + 1 / fps if moment - due < 1 / fps else moment + 1 / fps
 
 
 def _where(exc: Exception) -> str:
