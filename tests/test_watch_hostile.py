@@ -156,6 +156,7 @@ def test_only_loopback_and_sockets_of_files_are_listened_on(tmp_path: Path) -> N
         with pytest.raises(MineHatError, match="nginx"):
             address_of(listen)
     with listening(address_of("127.0.0.1:0")) as ear:
+        assert ear.proto == socket.IPPROTO_TCP, "each answer would wait 40 ms for the acknowledgement of its head"
         taken = found(ear, address_of("127.0.0.1:0"))
         with pytest.raises(MineHatError, match="already in use"):
             listening(taken)
