@@ -152,10 +152,16 @@ def test_g5_logins_are_slowed_down(shielded: Shielded, page: Receiver) -> None:
     assert shielded.asked("/").status == 204
 
 
-def test_what_is_too_large_does_not_reach_the_page(shielded: Shielded, page: Receiver) -> None:
+def test_g4_what_is_too_large_does_not_reach_the_page(shielded: Shielded, page: Receiver) -> None:
+    """G4: a body, chunks and a header that are too large: refused by nginx, with nothing for the page to read."""
     assert shielded.asked("/zones/gate", "POST", b"x" * 1_000_000).status == 204
     with shielded.line() as line:
         line.sendall(b"POST /zones/gate HTTP/1.1\r\nHost: minewatch.local\r\nContent-Length: 2000000\r\n\r\n")
+        assert b" 413 " in line.recv(4096)
+    with shielded.line() as line, suppress(ConnectionError, ssl.SSLError):
+        line.sendall(b"POST / HTTP/1.1\r\nHost: minewatch.local\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(48):
+            line.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")  # 3 MB, and no end
         assert b" 413 " in line.recv(4096)
     with shielded.line() as line:
         line.sendall(b"GET / HTTP/1.1\r\nHost: minewatch.local\r\nX-Big: " + b"a" * 60_000 + b"\r\n\r\n")
