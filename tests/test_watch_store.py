@@ -185,9 +185,10 @@ def test_a_damaged_database_is_put_aside_and_numbers_go_on(tmp_path: Path, how: 
     """E5: kept as .corrupt-TIME, the newest backup or a fresh one in its place; no number is given twice."""
     mark = HighMark(tmp_path)
     with Store.writer(tmp_path) as store:
+        kept = []
         for number in range(60):
             mark.cover(number + 1)
-            store.append(bare_head(remark="x" * 400))
+            kept.append(store.append(bare_head(remark="x" * 400)))
             if backup and number == 39:
                 make_backup(store._connected(), tmp_path)
     (tmp_path / "events.db-wal").unlink(missing_ok=True)
@@ -197,10 +198,41 @@ def test_a_damaged_database_is_put_aside_and_numbers_go_on(tmp_path: Path, how: 
     with store:
         assert mended and mended.aside and mended.aside.name == "events.db.corrupt-20261122T120000Z"
         assert mended.aside.read_bytes() == damaged
-        assert [one.seq for one in store.after(0)] == (list(range(1, 41)) if backup else [])
-        assert (mended.restored is not None) == backup and mended.last == (40 if backup else 0)
+        found = store.after(0)
+        assert found[:40] == kept[:40] if backup else len(found) == mended.saved
+        assert all(one in kept for one in found) and len(found) == (40 if backup else 0) + mended.saved
+        assert mended.saved > 0 if how == "middle" else mended.saved == 0 or how == "truncated"
+        assert mended.missing == mended.last - len(found)
+        assert (mended.restored is not None) == backup and mended.last == max((one.seq for one in found), default=0)
         assert store.append(bare_head()).seq == mended.skipped_to + 1 > 60
         assert f"events {mended.last + 1} to {mended.skipped_to} at most are lost" in mended.text
+
+
+@pytest.mark.parametrize("how", ["middle", "truncated"])
+def test_what_can_still_be_read_of_a_damaged_database_is_taken_over(tmp_path: Path, how: str) -> None:
+    """E5: all but the rows of the damaged pages, with who acknowledged them, also where there is no backup."""
+    mark = HighMark(tmp_path)
+    with Store.writer(tmp_path) as store:
+        for _ in range(10):
+            mark.cover(store.highest() + 200)
+            kept = store.append_all([bare_head(remark="x" * 200) for _ in range(200)])
+        store.acknowledge(7, "Li", "seen")
+    path = tmp_path / "events.db"
+    half = path.stat().st_size // 2
+    if how == "truncated":
+        os.truncate(path, half)
+    else:
+        with open(path, "r+b") as file:
+            file.seek(half // 4096 * 4096)
+            file.write(os.urandom(4096))
+    store, mended = open_sound(tmp_path, HighMark(tmp_path), NOON)
+    with store:
+        found = [one.seq for one in store.after(0, 1 << 40)]
+        assert mended and mended.restored is None and mended.saved == len(found) > 500 and store.is_sound()
+        assert f"{len(found)} events were read out" in mended.text
+        if how == "middle":
+            assert found[-1] == kept[-1].seq and len(found) >= 1980 and store.audits(seq=7)[0].who == "Li"
+            assert mended.missing == 2000 - len(found) > 0
 
 
 def test_a_sound_database_is_left_alone(tmp_path: Path) -> None:

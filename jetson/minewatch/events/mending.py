@@ -16,6 +16,7 @@ from .disk import flush
 from .high_mark import HighMark
 from .migrations import version_of
 from .opening import FILE_MODE, database, ready_state, swap_lock
+from .salvage import salvage
 from .store import Store
 
 ASIDE = ".corrupt-"
@@ -28,6 +29,8 @@ class Mended:
 
     aside: Path | None  # where it lies now; None where there was none any more
     restored: Path | None  # the backup that took its place; None for a fresh one
+    saved: int  # events that were read out of the damaged one
+    missing: int  # between those
     last: int  # highest number of an event that is there
     skipped_to: int  # numbers after `last` up to this one are lost
 
@@ -36,8 +39,10 @@ class Mended:
         """One line for people."""
         kept = f"is kept as {self.aside.name}" if self.aside else "was gone"
         came = f"the backup {self.restored.name}" if self.restored else "a fresh one"
+        saved = f", {self.saved} events were read out of the damaged one" if self.saved else ""
+        saved += f" and {self.missing} between them were not" if self.missing else ""
         lost = f"; events {self.last + 1} to {self.skipped_to} at most are lost" if self.skipped_to > self.last else ""
-        return f"the database of events was damaged and {kept}; {came} took its place{lost}"
+        return f"the database of events was damaged and {kept}; {came} took its place{saved}{lost}"
 
 
 def open_sound(folder: Path, mark: HighMark, wall: float) -> tuple[Store, Mended | None]:
@@ -64,13 +69,15 @@ def mend(folder: Path, mark: HighMark, wall: float) -> tuple[Store, Mended]:
         restored = _restore(folder)
         store = _migrated(folder)
     try:
+        restored_to = store.highest()
+        saved = salvage(aside, store) if aside else 0
         last = store.highest()
         if mark.promised > last:
             store.skip_to(mark.promised)
     except BaseException:
         store.close()
         raise
-    return store, Mended(aside, restored, last, max(last, mark.promised))
+    return store, Mended(aside, restored, saved, last - restored_to - saved, last, max(last, mark.promised))
 
 
 def _checked(folder: Path) -> Store:

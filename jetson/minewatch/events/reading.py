@@ -148,7 +148,7 @@ class Reader:
         return Incident(began, ends[0] if ends else None, self.media_of(began.seq), Audit(*seen[0]) if seen else None)
 
     def _events(self, tail: str, *values: Any) -> list[Kept]:
-        return [Kept(seq, _event(text)) for seq, text in
+        return [Kept(seq, event_of(text)) for seq, text in
                 self._rows(f"SELECT e.seq, e.event FROM events AS e {tail}", *values)]
 
     def _row(self, text: str, *values: Any) -> Sequence[Any]:
@@ -190,7 +190,8 @@ def _file_of(folder: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _event(text: str) -> Event:
+def event_of(text: str) -> Event:
+    """The event that a row holds."""
     told = json.loads(text)
     told["box"] = tuple(told["box"]) if told["box"] else None
     return Event(**told)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -118,6 +118,18 @@ class Store(Reader):
             connection.execute("DELETE FROM media WHERE seq <= ?", (last,))
             connection.execute("DELETE FROM events WHERE seq <= ?", (last,))
             return media
+
+    def take(self, table: str, columns: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Take over rows of another store where they fit; returns how many did."""
+        marks, count = ", ".join("?" * len(columns.split(","))), 0
+        with self._writing() as connection:
+            for row in rows:
+                count += connection.execute(f"INSERT OR IGNORE INTO {table} ({columns}) VALUES ({marks})", row).rowcount
+        return count
+
+    def top(self, table: str, key: str) -> int:
+        """The highest key of a table."""
+        return int(self._row(f"SELECT coalesce(max({key}), 0) FROM {table}")[0])
 
     @contextmanager
     def _writing(self) -> Iterator[Any]:
