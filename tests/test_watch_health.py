@@ -167,6 +167,15 @@ def test_a_gap_counts_for_nothing(known, gallery):
     assert causes(known.look(covered[10:40])) == ["covered"]
 
 
+def test_a_camera_that_sends_one_picture_a_minute_is_judged_too(clean, gallery):
+    """Its pauses are no gaps."""
+    watched = Watched(now=0.0)
+    for small in [*clean[:5], *[thumb(hand(frame)) for frame in gallery[:5]]]:
+        watched.now += 60
+        watched.look([small])
+    assert watched.history.faults == ("covered",)
+
+
 def test_a_fault_outlives_a_gap(known, gallery, clean):
     covered = [thumb(hand(frame)) for frame in gallery]
     assert causes(known.look(covered)) == ["covered"]

@@ -19,7 +19,7 @@ CAUSES = ("dark", "glare", "covered", "blurred", "moved", "frozen")  # the first
 BLINDING = CAUSES[:4]  # what is seen of the view meanwhile is not the view
 ALONE = "frozen"  # this one excepted: nothing hides it, and it hides nothing
 PLAIN = 0.15  # share of a picture that bears texture, below which it shows nothing
-GAP = 5.0  # seconds without a look, after which the camera was away
+GAP, PACES = 5.0, 3  # seconds without a look, and times the pause before, after which the camera was away
 SLOW_UP, SLOW_DOWN = 600.0, 43200.0  # seconds in which its own level of detail is learned: what fades is not forgotten
 TOLD = {"dark": "the picture is dark: nothing in it is lit",
         "glare": "the picture is overexposed: most of it is white",
@@ -48,6 +48,7 @@ class History:
     print: int | None = None  # of the last frame
     same_since: float = 0.0  # when a frame with that print was seen first
     looked: float | None = None
+    pause: float = 0.0  # seconds between the last two looks
 
     @classmethod
     def fresh(cls, part: HealthPart) -> History:
@@ -67,13 +68,13 @@ def with_part(history: History, part: HealthPart) -> History:
 
 def look(history: History, thumb: npt.NDArray[np.uint8], print: int, now: float) -> tuple[History, list[Verdict]]:
     """Look at uint8 [h, w] grey, of a frame with this CRC, at `now` monotonic seconds: twice a second or so."""
-    if history.looked is None or now - history.looked > GAP:
+    seconds = 0.0 if history.looked is None else now - history.looked
+    if history.looked is None or seconds > max(GAP, PACES * history.pause):
         history = _back(history, now)
-    seconds = now - (history.looked if history.looked is not None else now)
     measures, detail = measured(thumb)
     blind = any(history.doubts[cause].on for cause in BLINDING if cause in history.doubts)
     view = unsettled(history.view) if blind else seen(history.view, detail, seconds)
-    history = replace(history, looked=now, view=view)
+    history = replace(history, looked=now, pause=seconds, view=view)
     if print != history.print:
         history = replace(history, print=print, same_since=now)
     history = replace(history, doubts=_doubts(history, measures, now))
