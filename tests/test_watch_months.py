@@ -37,7 +37,7 @@ def test_200_kills_lose_nothing(tmp_path, clip, figure):
                 began = time.monotonic()
                 wait_for(lambda seen=seen: len(watch.rows()) > seen, 30, 0.01)
                 starts.append(time.monotonic() - began)
-                time.sleep(rng.uniform(0, 3))
+                time.sleep(rng.uniform(0, 6))
                 seen = len(watch.rows())
                 watch.kill()
                 assert len(watch.rows()) >= seen

@@ -28,10 +28,10 @@ class Bulletin:
     """Gathers what the parts say of themselves."""
 
     def __init__(self, config: Config, clock: Clock, posts: Posts, detector: Detector[Picture],
-                 recorder: Recorder, senders: Senders, wall: Wall) -> None:
+                 recorder: Recorder, senders: Senders, wall: Wall, page: Page) -> None:
         self.config, self.config_fault = config, ""
         self._clock, self._posts, self._detector, self._recorder = clock, posts, detector, recorder
-        self._senders, self._wall = senders, wall
+        self._senders, self._wall, self._page = senders, wall, page
         self._began, self._due, self._version = clock.wall(), float("-inf"), _version()
 
     def due(self, now: float) -> bool:
@@ -47,7 +47,7 @@ class Bulletin:
                    *(CameraStatus(part.name, "off") for part in self.config.cameras if not part.enabled))
         detector, storage, sinks = self._detector.status(), self._recorder.status(), self._senders.status()
         reasons = outlook.unwatched(cameras, detector)
-        others = outlook.troubles(detector, storage, sinks, self.config_fault, self._wall.suspect)
+        others = outlook.troubles(detector, storage, sinks, self.config_fault, self._wall.suspect, self._page.fault)
         text = outlook.said(reasons, others, len(self._posts))
         return Status(self._clock.wall(), now, self._version, self.config.site, self._began, not reasons, text,
                       tuple(others), cameras, detector, storage, sinks, self.config_fault, self._wall.suspect,

@@ -27,9 +27,7 @@ class Faults:
             return []
         self._open[key] = new_id()
         self._began[key] = now
-        loud = now - self._sounded.get(key, -math.inf) >= COOLDOWN
-        if loud:
-            self._sounded[key] = now
+        loud = self.may_sound(kind, camera, now)
         return [Verdict(kind, now, now, self._open[key], loud=loud, cause=cause, remark=text)]
 
     def ended(self, kind: Kind, now: float, text: str = "", camera: str = "") -> list[Verdict]:
@@ -38,6 +36,13 @@ class Faults:
         if incident is None:
             return []
         return [Verdict(ENDED_BY[kind], now, self._began.pop((kind, camera), now), incident, remark=text)]
+
+    def may_sound(self, kind: Kind, camera: str, now: float) -> bool:
+        """Whether the cool-down of this kind of fault is over; where it is, it begins anew."""
+        if now - self._sounded.get((kind, camera), -math.inf) < COOLDOWN:
+            return False
+        self._sounded[kind, camera] = now
+        return True
 
     def forget(self, camera: str, now: float) -> list[Verdict]:
         """The camera is no longer ours: its faults end."""

@@ -28,7 +28,7 @@ def _blind(camera: CameraStatus) -> str:
 
 
 def troubles(detector: DetectorStatus, storage: StorageStatus, sinks: Sequence[SinkStatus], config_fault: str,
-             clock_suspect: bool) -> list[str]:
+             clock_suspect: bool, page_fault: str) -> list[str]:
     """What else is not as it should be, while all cameras are looked through."""
     found = []
     if detector.standing == "degraded":
@@ -40,6 +40,8 @@ def troubles(detector: DetectorStatus, storage: StorageStatus, sinks: Sequence[S
               if sink.standing == "retrying" and sink.behind]
     if config_fault:
         found.append(f"the new configuration was refused: {config_fault}")
+    if page_fault:
+        found.append(f"the page is not served: {page_fault}")
     if clock_suspect:
         found.append("the clock is not synchronised")
     return found

@@ -20,8 +20,11 @@ from .judging.history import History
 from .judging.judge import closed, judge, new_day, open_incidents, resumed, tracks_of, with_rules
 from .judging.verdict import Verdict
 from .judging.zones import changed
+from .logs import logger
 from .rate import Rate
 from .status import CameraStatus, TrackStatus
+
+log = logger("cameras")
 
 
 class Post:
@@ -29,7 +32,6 @@ class Post:
 
     def __init__(self, part: CameraPart, camera: Camera, history: History, faults: Faults) -> None:
         self.part, self.camera = part, camera
-        self.skipped: list[str] = []  # pictures that could not be read, one line each; the owner empties it
         self.clips: list[ClipDone] = []  # that are done; the owner empties it
         self._history, self._faults = history, faults
         self._health = health.History.fresh(part.health)
@@ -46,11 +48,11 @@ class Post:
             elif isinstance(one, ClipDone):
                 self.clips.append(one)
             elif isinstance(one, Skipped):
-                self.skipped.append(one.text)
+                log.warning("a picture could not be read", camera=self.part.name, text=one.text)
             elif one.thumb is not None:
                 thumb = np.frombuffer(one.thumb, np.uint8).reshape(THUMB_HEIGHT, THUMB_WIDTH)
                 self._health, found = health.look(self._health, thumb, one.print, one.moment)
-                verdicts += found
+                verdicts += [self._hushed(verdict, now) for verdict in found]
         return verdicts
 
     def judged(self, picture: Picture, found: Detections, now: float) -> list[Verdict]:
@@ -97,6 +99,10 @@ class Post:
             last_looked=None if self._judged is None else now - self._judged, tracks=tracks_of(self._history),
             counts=dict(self._history.counts), open_incidents=open_incidents(self._history),
             faults=self._health.faults)
+
+    def _hushed(self, verdict: Verdict, now: float) -> Verdict:
+        """The same, loud only where this camera's last fault was not told a moment ago."""
+        return replace(verdict, loud=verdict.loud and self._faults.may_sound(verdict.kind, self.part.name, now))
 
     def _changed(self, change: Change, now: float) -> list[Verdict]:
         name = self.part.name

@@ -54,8 +54,9 @@ def run(path: Path, clock: Clock | None = None) -> int:
     """
     config = read_config(path)
     redact = Redactor.of(config)
-    with logs.set_up(config.log, redact), owned(config.state), Signals() as signals, closing(Nursery()) as nursery:
-        watch = Watch(config, path, clock or SystemClock(), signals, nursery, redact)
+    with logs.set_up(config.log, redact) as voice, owned(config.state), Signals() as signals, \
+            closing(Nursery()) as nursery:
+        watch = Watch(config, path, clock or SystemClock(), signals, nursery, redact, voice)
         try:
             watch.begin()
             while not (signals.stop or watch.hopeless):
@@ -69,10 +70,11 @@ class Watch:
     """All parts of a running watch. Nothing in its loop waits for a disk, a network or a child."""
 
     def __init__(self, config: Config, path: Path, clock: Clock, signals: Signals, nursery: Nursery,
-                 redact: Redactor) -> None:
+                 redact: Redactor, voice: logs.Logs) -> None:
         classes = minehat.read_card(config.model.card or config.model.file).classes
         self.hopeless = ""  # why it makes no sense to go on, or to begin again as things are
         self._config, self._path, self._clock, self._signals = config, path, clock, signals
+        self._redact, self._voice = redact, voice
         self._notifier, self._metrics = Notifier.of_environment(), Metrics()
         self._page = Page(config, clock, path)
         self._wall, self._day = Wall(clock), _day_of(clock.wall())
@@ -89,7 +91,7 @@ class Watch:
         self._detector: Detector[Picture] = Detector(*models_of(config), clock)
         self._gaze = Gaze(self._posts, self._desk, self._page, self._metrics)
         self._bulletin = Bulletin(config, clock, self._posts, self._detector, self._recorder, self._senders,
-                                  self._wall)
+                                  self._wall, self._page)
 
     def begin(self) -> None:
         """Say that the watch begins, and end what the run before left open for nobody to end."""
@@ -111,6 +113,7 @@ class Watch:
         if self._detector.idle and (pictures := self._posts.next_batch(self._config.detector, now)):
             self._detector.submit(pictures, now)
         self._desk.turn(self._posts)
+        self._senders.unwritten(self._recorder.unwritten())
         if self._page.turn(now) or self._signals.reload:
             self._reload(now)
         self._keep_time()
@@ -176,6 +179,8 @@ class Watch:
     def _take_over(self, new: Config, now: float) -> None:
         old, self._config = self._config, new
         self._bulletin.config, self._bulletin.config_fault = new, ""
+        self._redact.learn(new)
+        self._voice.replace(new.log)
         self._desk.clips = new.clips
         self._recorder.replace(new.keep)
         self._senders.replace(new.sinks)
