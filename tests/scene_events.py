@@ -38,7 +38,15 @@ class Score:
     events: int = 0
     false: int = 0  # events that mean nobody, or somebody with a helmet
     double: int = 0  # events of a stay beyond its first
-    delays: list[float] = field(default_factory=list)  # from the first sight of an owed stay to its event
+    delays: list[float] = field(default_factory=list)  # from when a head is large enough to be seen to its event
+
+    @property
+    def missed_share(self) -> float:
+        return self.missed / max(self.owed, 1)
+
+    @property
+    def false_share(self) -> float:
+        return self.false / max(self.events, 1)
 
     def add(self, other: Score) -> None:
         for name in ("owed", "missed", "events", "false", "double"):
@@ -46,8 +54,9 @@ class Score:
         self.delays += other.delays
 
     def told(self) -> str:
-        return (f"{self.owed} owed, {self.missed} missed ({100 * self.missed / max(self.owed, 1):.1f} %), "
-                f"{self.events} events, {self.false} false ({100 * self.false / max(self.events, 1):.1f} %), "
+        """In one line, for people."""
+        return (f"{self.owed} owed, {self.missed} missed ({100 * self.missed_share:.1f} %), "
+                f"{self.events} events, {self.false} false ({100 * self.false_share:.1f} %), "
                 f"{self.double} double, delay median {np.median(self.delays or [0]):.2f} s "
                 f"p95 {np.percentile(self.delays or [0], 95):.2f} s")
 
@@ -80,7 +89,8 @@ def score(truths: Sequence[Truth], verdicts: Sequence, smallest: float) -> Score
         told[who, stay] = told.get((who, stay), 0) + 1
         result.double += told[who, stay] > 1
         if told[who, stay] == 1:
-            result.delays.append(verdict.seconds - stays[who][stay][0])
+            large = [seconds for seconds, height in stays[who][stay][2] if height >= smallest]
+            result.delays += [max(verdict.seconds - large[0], 0.0)] if large else []
     for who, theirs in stays.items():
         for row, (_, _, sights) in enumerate(theirs):
             large = [seconds for seconds, height in sights if height >= smallest]

@@ -121,7 +121,9 @@ def _paired(tracks: Tracks, boxes: Array, scores: Array, kinds: Array, settings:
 
 def _pair(whose: Array, columns: Array, count: int, likeness: Callable[[Array, Array], Array]) -> None:
     """Pair the boxes `columns` with tracks that have none yet, where the likeness is over 0, for the greatest sum."""
-    rows = np.setdiff1d(np.arange(count), whose)
+    free = np.ones(count, bool)
+    free[whose[whose >= 0]] = False
+    rows = np.flatnonzero(free)
     if len(rows) and len(columns):
         few_rows, few_columns = _best(likeness(rows, columns))
         whose[columns[few_columns]] = rows[few_rows]
