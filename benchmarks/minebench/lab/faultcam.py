@@ -20,6 +20,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import ssl
 import sys
 import tempfile
 from collections import Counter
@@ -44,12 +45,13 @@ class FaultCam(Server):
     """The cameras. A context manager; its methods may be called from any thread."""
 
     def __init__(self, clips: Sequence[Path | Clip], mounts: int | None = None, user: str = "", password: str = "",
-                 digest: bool = False, port: int = 0) -> None:
+                 digest: bool = False, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         """mounts: how many cameras, cam0 ..., as many as clips when None; they take the clips in turn.
+        tls: with a certificate, for rtsps.
 
         Raises MineHatError where a clip cannot be played.
         """
-        super().__init__(port)
+        super().__init__(port, tls)
         read = [one if isinstance(one, Clip) else read_clip(one) for one in clips]
         count = len(read) if mounts is None else mounts
         self.mounts = {f"cam{number}": Mount(f"cam{number}", read, number % len(read)) for number in range(count)}
@@ -63,7 +65,7 @@ class FaultCam(Server):
     def url(self, number: int = 0, login: bool = False) -> str:
         """A camera's address; with user and password in it where wanted."""
         who = f"{quote(self.guard.user, '')}:{quote(self.guard.password, '')}@" if login else ""
-        return f"rtsp://{who}{HOST}:{self.port}/cam{number}"
+        return f"rtsp{'s' if self.tls else ''}://{who}{HOST}:{self.port}/cam{number}"
 
     def fault(self, number: int | None = None, /, **changes: Any) -> None:
         """Change what is wrong with a camera, or with all: the fields of `Faults`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -29,9 +30,9 @@ class Talk(Protocol):
 class Server:
     """A context manager; its methods may be called from any thread."""
 
-    def __init__(self, port: int = 0) -> None:
-        """port: 0 for any free one; it stays the same when listening again."""
-        self.port = port
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        """port: 0 for any free one; it stays the same when listening again. tls: with its certificate, for TLS."""
+        self.port, self.tls = port, tls
         self.arrivals: list[float] = []  # time.monotonic() of each connection
         self._talks: set[Talk] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -104,7 +105,8 @@ class Server:
             self._listening.close()
             self._listening = None
         if listening:
-            self._listening = await asyncio.start_server(self._meet, HOST, self.port, reuse_address=True, backlog=512)
+            self._listening = await asyncio.start_server(self._meet, HOST, self.port, reuse_address=True, backlog=512,
+                                                         ssl=self.tls)
             self.port = self._listening.sockets[0].getsockname()[1]
 
     def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 from minehat.errors import Missing
@@ -15,7 +14,6 @@ NO_PLAN_B = "Or say `decoder: pyav` for this camera."
 
 def load_gstreamer() -> tuple[Any, Any]:
     """Gst and GstVideo, ready to use. Raises Missing, one line, where python3-gi or GStreamer are absent."""
-    os.environ.setdefault("GST_REGISTRY_FORK", "no")  # no helper process of its own
     try:
         import gi
 
