@@ -1,0 +1,126 @@
+"""Is `all is well` said only when it is? How the watch stands in one line, and what a run carries over."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from minewatch import outlook
+from minewatch.album import EVERY, MOST, Album
+from minewatch.carried import carried
+from minewatch.events.event import Event
+from minewatch.faults import COOLDOWN, Faults
+from minewatch.scribe import Scribe
+from minewatch.status import CameraStatus, DetectorStatus, SinkStatus, StorageStatus
+
+LIVE = CameraStatus("gate", "live", last_looked=0.1)
+READY, WELL = DetectorStatus("ready"), StorageStatus("well")
+
+
+class Hand:
+    """A clock turned by hand; the wall shows 1000 s more."""
+
+    def __init__(self):
+        self.now, self.ahead = 0.0, 1000.0
+
+    def monotonic(self):
+        return self.now
+
+    def wall(self):
+        return self.now + self.ahead
+
+
+def text_of(cameras=(LIVE,), detector=READY, storage=WELL, sinks=(), fault="", suspect=False, page=""):
+    reasons = outlook.unwatched(cameras, detector)
+    return outlook.said(reasons, outlook.troubles(detector, storage, sinks, fault, suspect, page), len(cameras))
+
+
+def test_all_is_well_is_said_when_it_is():
+    assert text_of() == "The camera is watched."
+    assert text_of((LIVE, replace(LIVE, name="shaft"))) == "All 2 cameras are watched."
+
+
+@pytest.mark.parametrize("changes", [
+    {"standing": "connecting"}, {"standing": "waiting", "cause": "refused"}, {"standing": "blind", "cause": "broken"},
+    {"standing": "ended"}, {"faults": ("covered",)}, {"last_looked": None}, {"last_looked": outlook.OLD + 0.1}])
+def test_one_camera_that_nobody_looks_through_is_enough(changes):
+    told = text_of((LIVE, replace(LIVE, name="shaft", **changes)))
+    assert told.startswith("NOT WATCHING") and "shaft" in told and "gate" not in told
+
+
+def test_no_camera_at_all_is_not_well():
+    assert text_of(()).startswith("NOT WATCHING")
+    assert text_of((CameraStatus("gate", "off"),)).startswith("NOT WATCHING")
+    assert text_of((LIVE, CameraStatus("shaft", "off"))).startswith("All")
+
+
+def test_a_detector_that_gives_no_answer_is_named_first():
+    told = text_of((replace(LIVE, last_looked=9.0),), DetectorStatus("degraded", text="it hangs"))
+    assert told.startswith("NOT WATCHING: the detector is degraded: it hangs; gate")
+
+
+@pytest.mark.parametrize("changes, word", [
+    ({"detector": DetectorStatus("degraded", text="no GPU", fallback=True)}, "second-choice"),
+    ({"detector": DetectorStatus("degraded", text="3 hangs")}, "fails often"),
+    ({"storage": StorageStatus("full", "no room")}, "no room"), ({"fault": "line 3"}, "line 3"),
+    ({"sinks": (SinkStatus("mqtt", "retrying", 7),)}, "mqtt"), ({"suspect": True}, "clock"),
+    ({"page": "port"}, "port")])
+def test_what_else_is_wrong_is_told_though_all_is_watched(changes, word):
+    told = text_of(**changes)
+    assert told.startswith("Watching, but ") and word in told
+
+
+def test_a_fault_is_told_once_however_often_it_is_found_and_so_is_its_end():
+    faults = Faults()
+    (began,) = faults.began("camera_fault", 1.0, "refused", "no answer", "gate")
+    assert began.loud and not faults.began("camera_fault", 2.0, "auth", "locked", "gate")
+    assert faults.began("camera_fault", 2.0, "auth", "locked", "shaft")
+    (ended,) = faults.ended("camera_fault", 9.0, camera="gate")
+    assert ended.kind == "camera_well" and ended.incident == began.incident and ended.began == 1.0
+    assert not faults.ended("camera_fault", 10.0, camera="gate")
+
+
+def test_a_fault_that_flaps_is_loud_once_in_a_cool_down_and_an_event_each_time():
+    """A6: notices are held back, events never."""
+    faults, loud = Faults(), 0
+    for second in range(600):
+        loud += sum(one.loud for one in faults.began("camera_fault", float(second), "ended", "", "gate"))
+        assert faults.ended("camera_fault", second + 0.5, camera="gate")
+    assert loud == 600 / COOLDOWN
+
+
+def test_what_a_run_left_open_goes_on_or_ends():
+    """C5: people's incidents and faults go on; pictures are judged anew; cameras that are gone end."""
+    person, refused, dark, gone, disk = (
+        Event("bare_head", 1.0, "gate"), Event("camera_fault", 1.0, "gate", cause="refused"),
+        Event("camera_fault", 1.0, "gate", cause="dark"), Event("bare_head", 1.0, "old"), Event("storage_fault", 1.0))
+    left = carried((person, refused, dark, gone, disk), {"gate"})
+    assert left.incidents == (person,) and left.faults == (refused, disk) and left.over == (dark, gone)
+    ends = left.endings(5.0)
+    assert [(camera, one.kind, one.incident) for camera, one in ends] == [
+        ("gate", "camera_well", dark.id), ("old", "bare_head_ended", gone.id)]
+    faults = Faults(left.faults)
+    assert not faults.began("camera_fault", 6.0, "refused", "", "gate")
+    assert faults.ended("camera_fault", 7.0, camera="gate")[0].incident == refused.id
+
+
+def test_times_of_events_are_reckoned_back_from_the_monotonic_clock():
+    """F4: a wall clock that jumps between sight and verdict moves what is shown, not what is measured."""
+    clock, faults = Hand(), Faults()
+    clock.now = 10.0
+    (verdict,) = faults.began("detector_fault", 7.0, "hang", "", "")
+    event = Scribe(clock, lambda: True).event_of(verdict)
+    assert event.time == 1007.0 and event.clock_suspect and event.id == verdict.incident == event.incident
+    clock.ahead += 7200
+    (verdict,) = faults.ended("detector_fault", 9.0)
+    end = Scribe(clock, lambda: False).event_of(verdict)
+    assert end.time - end.began == 2.0 and end.incident == event.id != end.id
+
+
+def test_the_album_holds_few_small_frames_those_with_people_last():
+    album, now = Album(), 0.0
+    for number in range(100):
+        album.offer(np.full((1080, 1920, 3), number, np.uint8), number % 2, now)
+        now += EVERY / 2
+    frames = album.frames
+    assert len(frames) == 2 * MOST and all(max(frame.shape) <= 640 for frame in frames)
+    assert [int(frame[0, 0, 0]) % 2 for frame in frames] == [0] * MOST + [1] * MOST
