@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from .positions import Fault, Node
 from .rules import close_to
-from .schema import NAME, VERSION
+from .schema import CHIP, LINE, NAME, VARIABLE, VERSION
 from .suggest import Loc, instead_of, is_secret, keys_at, kind_at, leaves, meant_by
 
 LONGEST = 60  # characters of a value that are shown
@@ -16,7 +16,8 @@ TYPES = {  # by the first part of pydantic's name for the error
     "int": "a whole number", "float": "a number", "finite": "a number", "bool": "true or false", "string": A_TEXT,
     "path": "the name of a file or folder", "tuple": "a list"}
 PATTERNS = {NAME: """a name without / \\ # + " ' < >, that does not begin with .""",
-            r"^[^\x00-\x1f\x7f]+$": "one line of text", r"^[A-Za-z_][A-Za-z0-9_]*$": "the name of a variable, as CAM_1"}
+            LINE: "one line of text", VARIABLE: "the name of a variable, as CAM_1",
+            CHIP: "a device, as /dev/gpiochip0"}
 NEEDED = {"version": VERSION, "state": "a folder for events and pictures", "model": "a mapping with `file`",
           "file": "the network, an .onnx or .engine file", "cameras": "at least one, with name and url",
           "name": "a name", "url": "what to open", "points": "three corners or more", "host": "the broker's",
@@ -115,11 +116,15 @@ def _keys(error: Error, loc: Loc, _: Node) -> str:
 
 def _too_few(error: Error, loc: Loc, tree: Node) -> str:
     node, least = place_of(tree, loc)[2], error["ctx"]["min_length"]
+    if isinstance(error["input"], str):
+        return _too_short(error, loc, tree)
     count = len(node.items) if node and node.items is not None else 0
     return "" if count >= least else f"found {count or 'no'} entries; wanted at least {least}"
 
 
-def _too_many(error: Error, loc: Loc, _: Node) -> str:
+def _too_many(error: Error, loc: Loc, tree: Node) -> str:
+    if isinstance(error["input"], str):
+        return _too_long(error, loc, tree)
     return f"found {len(error['input'])} entries; wanted at most {error['ctx']['max_length']}"
 
 
@@ -132,7 +137,7 @@ def _too_long(error: Error, loc: Loc, _: Node) -> str:
 
 
 def _pattern(error: Error, loc: Loc, _: Node) -> str:
-    return f"found {_shown(error, loc)}; wanted {PATTERNS.get(error['ctx']['pattern'], error['ctx']['pattern'])}"
+    return f"found {_shown(error, loc)}; wanted {PATTERNS[error['ctx']['pattern']]}"
 
 
 SPECIAL: dict[str, Callable[[Error, Loc, Node], str]] = {

@@ -17,7 +17,7 @@ from .migrate import STEPS, Step, is_older, kept_beside, migrated
 from .positions import Fault, Node, Unreadable, tree_of
 from .schema import Config
 from .secrets import holds_secrets, revealed, secrets_of
-from .suggest import Loc, is_number
+from .suggest import Loc, is_number, is_required, is_secret
 
 MOST_BYTES = 512 * 1024
 MOST_FAULTS = 200  # that are told; whoever has more begins with those
@@ -81,7 +81,7 @@ def _validated(tree: Node, base: Path) -> tuple[Config | None, list[Fault]]:
     """The configuration without what is wrong in it, and that. None where nothing could be made of the rest."""
     if tree.entries is None:
         return None, [Fault(tree.line, tree.column, "", "found no keys; wanted version, state, model and cameras")]
-    faults = _truths(tree, ())
+    faults = _let_pass(tree, ())
     for fault in faults:
         mend(tree, tuple(int(step) if step.isdecimal() else step for step in fault.path.split(".")))
     for _ in range(MOST_FAULTS):  # each time what the last one complained of is out of the way
@@ -98,11 +98,14 @@ def _validated(tree: Node, base: Path) -> tuple[Config | None, list[Fault]]:
     return None, faults
 
 
-def _truths(node: Node, loc: Loc) -> list[Fault]:
-    """`true` where a number is wanted: the schema alone would take it for 1."""
+def _let_pass(node: Node, loc: Loc) -> list[Fault]:
+    """What the schema alone would take: `true` for the number 1, and a password that is not there for none."""
     if isinstance(node.value, bool) and is_number(loc):
         return [Fault(node.line, node.column, dotted(loc), f"found {str(node.value).lower()}; wanted a number")]
-    return [fault for step, child in node.children() for fault in _truths(child, (*loc, step))]
+    empty = node.items is None and node.entries is None and node.value is None
+    if empty and is_secret(loc) and not is_required(loc):
+        return [Fault(node.line, node.column, dotted(loc), "found nothing; wanted a password in quotes, or no key")]
+    return [fault for step, child in node.children() for fault in _let_pass(child, (*loc, step))]
 
 
 def _of_secrets(config: Config, tree: Node, path: Path, mode: int) -> list[Fault]:

@@ -23,11 +23,16 @@ from . import rules as must
 
 VERSION = 1
 NAME = r"""^[^\x00-\x1f\x7f/\\#+"'<>.][^\x00-\x1f\x7f/\\#+"'<>]*$"""  # fit for a topic, a folder and a page
+LINE = r"^[^\x00-\x1f\x7f]+$"
+VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+CHIP = r"^/dev/[A-Za-z0-9._/-]+$"
 Name = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NAME)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(ge=0, le=86400)]
 Point = tuple[Share, Share]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Polygon = Annotated[tuple[Point, ...], Field(min_length=3, max_length=64), AfterValidator(must.polygon)]
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=LINE)]
+Command = Annotated[tuple[Line, ...], Field(min_length=1, max_length=64)]
 Host = Annotated[str, StringConstraints(max_length=253), AfterValidator(must.host)]
 Topic = Annotated[str, AfterValidator(must.topic)]
 Role = Literal["viewer", "operator", "admin"]
@@ -54,7 +59,7 @@ class Secret(Part):
 
     value: SecretStr | None = Field(None, min_length=1, max_length=256)
     file: Beside | None = None  # its first line; as systemd's LoadCredential lays it
-    env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None  # a variable's name
+    env: Annotated[str, StringConstraints(pattern=VARIABLE)] | None = None  # a variable's name
 
     @model_validator(mode="before")
     @classmethod
@@ -124,8 +129,7 @@ class ZonePart(Part):
     """A polygon of the picture and what holds in it. A head is where the middle of its box's lower edge is."""
 
     name: Name
-    points: Annotated[tuple[Point, ...], Field(min_length=3, max_length=64), AfterValidator(must.polygon)]  # x, y as
-    # shares of the frame's sides
+    points: Polygon  # x, y as shares of the frame's sides
     rule: Literal["helmet", "ignore", "no_entry"] = "helmet"
     count: bool = True  # count the people who enter
     rules: RulesChange = RulesChange()
@@ -239,9 +243,8 @@ class WebhookPart(Part):
 class SirenPart(Part):
     """What sounds on a notice: a command, or a line of a GPIO chip."""
 
-    command: tuple[Line, ...] | None = Field(None, min_length=1, max_length=64)  # program and arguments, no shell;
-    # the event's JSON on its stdin
-    gpio_chip: Annotated[str, StringConstraints(pattern=r"^/dev/[A-Za-z0-9._/-]+$")] | None = None  # /dev/gpiochip0
+    command: Command | None = None  # program and arguments, no shell; the event's JSON on its stdin
+    gpio_chip: Annotated[str, StringConstraints(pattern=CHIP)] | None = None  # /dev/gpiochip0
     gpio_line: int | None = Field(None, ge=0, le=1023)
     active_low: bool = False
     seconds: float = Field(10.0, gt=0, le=600)
