@@ -202,6 +202,27 @@ def test_a_second_trial_takes_the_place_of_the_first(word):
         assert not one.changes("refused")
 
 
+def test_a_trial_that_gave_way_leaves_nothing_behind(word):
+    """D6: what the old model finds on the frames of the first trial is not held against the second model."""
+    with driven(word("lasts 0.3").file, ENTRY) as one:
+        one.ready()
+        one.detector.try_model(word("well"), [bright()] * 3)
+        one.until(lambda: one.detector._rehearsing)
+        one.detector.try_model(word("well", "second"), [bright()])
+        one.until(lambda: one.changes("swapped"))
+        assert "1 of 1 heads" in one.changes("swapped")[0].text
+        assert not one.changes("refused")
+
+
+def test_frames_that_the_old_model_cannot_read_are_no_proof(word):
+    with driven(word("well").file, ENTRY) as one:
+        one.ready()
+        one.detector.try_model(word("well", "new"), [bright()])
+        one.detector._candidate.take_old(None)
+        one.until(lambda: one.changes("refused"))
+        assert "could not read" in one.changes("refused")[0].text
+
+
 def test_of_many_frames_a_trial_takes_the_last_ones(word):
     from minewatch.config.schema import DetectorPart
 

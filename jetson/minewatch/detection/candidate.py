@@ -64,6 +64,12 @@ class Candidate:
         if not self.refusal and stand.hangs(self._standing, now):
             self.refusal = f"it gave no answer within {self._standing.patience:.0f} s"
 
+    def take_old(self, sight: Sight | None) -> None:
+        """What the old model found in the same frames; None where it could not read one."""
+        self.old = sight
+        if sight is None:
+            self.refusal = "the old model could not read the frames of its trial"
+
     def judge(self) -> None:
         """Hold what it found against what `old` found; `refusal` tells what speaks against it."""
         if self._new:

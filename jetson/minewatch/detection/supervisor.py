@@ -55,7 +55,7 @@ class Detector(Generic[Held]):
         self._pictures: tuple[Held, ...] = ()
         self._batch_ms: float | None = None
         self._candidate: Candidate | None = None
-        self._rehearsing = False  # the batch that is looked at is the candidate's frames
+        self._rehearsing: Candidate | None = None  # whose frames the batch is that is looked at
         self._before: _Before | None = None
         self._spare: Worker | None = None  # of the model before, until the new one has looked at live frames
         self._leaving: list[Worker] = []
@@ -181,9 +181,8 @@ class Detector(Generic[Held]):
         """The answer to the batch that was asked for last."""
         self._standing = stand.answered(self._standing, now)
         if self._rehearsing:
-            self._rehearsing = False
-            if self._candidate:
-                self._candidate.old = sight(self._ready, message)
+            self._rehearsing.take_old(sight(self._ready, message))
+            self._rehearsing = None
             return []
         self._batch_ms = message.ms
         self._bury(self._spare)
@@ -221,7 +220,7 @@ class Detector(Generic[Held]):
         """The process is given up, with what it was looking at."""
         self._give_back()
         self._bury(self._worker)
-        self._worker, self._silent, self._rehearsing = None, None, False
+        self._worker = self._silent = self._rehearsing = None
         self._final = final and self._ready is None
         if self._before and now < self._before.until:
             self._return_to(self._before, text, now)
@@ -254,7 +253,7 @@ class Detector(Generic[Held]):
         alone = self._standing.degraded and self._standing.phase == "none"
         if candidate.seen and candidate.old is None and not alone and not candidate.refusal:
             if self.idle:
-                self._rehearsing = True
+                self._rehearsing = candidate
                 self._ask(candidate.stage.places, now)
             return
         if candidate.seen and not candidate.refusal and (self.idle or alone):
