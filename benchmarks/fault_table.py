@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from minebench.faults import lines_of, newest, read_catalogue, read_seen, table, tests_by_case
+from minebench.faults import asked_by, lines_of, newest, read_catalogue, read_seen, table
 from minehat.arguments import parser_of
 from minehat.doors import DONE, run_door
 from minehat.files import write_whole
@@ -32,7 +32,7 @@ def _main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     figures = newest([*read_seen(HOME / "measured.jsonl"), *read_seen(args.figures)])
     write_whole(HOME / "measured.jsonl", lines_of(figures))
-    page = table(read_catalogue(HOME / "catalogue.tsv"), tests_by_case(ROOT / "tests"), figures)
+    page = table(read_catalogue(HOME / "catalogue.tsv"), asked_by(ROOT / "tests"), figures)
     write_whole(ROOT / "docs" / "faults.md", page)
     say(f"docs/faults.md: {len(figures)} figures")
     return DONE

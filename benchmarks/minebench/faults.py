@@ -45,7 +45,7 @@ def read_catalogue(path: Path) -> list[Fault]:
     return [Fault(*line.split("\t")) for line in lines if line and not line.startswith("#")]
 
 
-def tests_by_case(folder: Path) -> dict[str, list[Asking]]:
+def asked_by(folder: Path) -> dict[str, list[Asking]]:
     """Which tests' docstrings begin with which case numbers, as in `A3, A4: the server stops.`"""
     found: dict[str, list[Asking]] = defaultdict(list)
     for path in sorted(folder.glob("test_watch*.py")):
