@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from minehat import scenes
 from minewatch.config.schema import HealthPart
-from minewatch.health import History, look, with_part
+from minewatch.health import History, closed, look, with_part
 from minewatch.health.doubts import Bounds, Doubt, due, weighed
 from minewatch.health.look import CAUSES, GAP
 from minewatch.health.measures import box_mean, measured
@@ -196,6 +196,15 @@ def test_what_nobody_asks_for_is_not_told_and_ends(used, gallery, cause):
     assert causes(watched.look(harmed)) == [cause]
     watched.history = with_part(watched.history, without)
     assert causes(watched.look(harmed[:2]), "camera_well") == [cause]
+
+
+def test_a_camera_that_is_taken_away_leaves_no_fault_open(known, gallery):
+    told = known.look([thumb(hand(frame)) for frame in gallery])
+    history, verdicts = closed(known.history, known.now, "taken away")
+    assert [(one.kind, one.incident, one.remark) for one in verdicts] == [
+        ("camera_well", told[0][0].incident, "taken away")]
+    assert history.faults == ()
+    assert closed(history, known.now, "again")[1] == []
 
 
 def test_a_dark_gallery_hides_what_cannot_be_known(known, gallery, clean):

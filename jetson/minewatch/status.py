@@ -59,6 +59,7 @@ class DetectorStatus:
     replaced: int = 0  # processes that had to be replaced so far
     trial: str = ""  # of a new model, while it runs
     looking: bool = False  # a process is there that answers, however it stands
+    lost: int = 0  # pictures that a process was given, and nobody looked at
 
 
 @dataclass(frozen=True)

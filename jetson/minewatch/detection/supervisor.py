@@ -145,7 +145,8 @@ class Detector(Generic[Held]):
             standing.name, model=ready.name if ready else Path(self._chosen.file).name,
             backend=ready.backend if ready else self._chosen.backend, sha256=ready.sha256 if ready else "",
             text=standing.text, fallback=standing.fallback, batch_ms=self._batch_ms, replaced=standing.replaced,
-            trial=f"{self._candidate.name} is on trial" if self._candidate else "", looking=self.looking)
+            trial=f"{self._candidate.name} is on trial" if self._candidate else "", looking=self.looking,
+            lost=self.lost)
 
     def stop(self) -> None:
         """Give back what is being looked at, and put all processes to death. `stopped` tells when they are gone."""

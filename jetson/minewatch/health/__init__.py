@@ -1,5 +1,5 @@
 """Can a camera's picture be judged at all? A blind camera must never look safe."""
 
-from .look import History, look, with_part
+from .look import History, closed, look, with_part
 
-__all__ = ["History", "look", "with_part"]
+__all__ = ["History", "closed", "look", "with_part"]

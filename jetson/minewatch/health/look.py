@@ -66,6 +66,13 @@ def with_part(history: History, part: HealthPart) -> History:
     return replace(history, part=part)
 
 
+def closed(history: History, now: float, remark: str) -> tuple[History, list[Verdict]]:
+    """Nobody looks through this camera any more, or it is another one from now on: its faults end."""
+    ended = [replace(_ended(doubt, cause, now), remark=remark) for cause, doubt in history.doubts.items()
+             if doubt.incident]
+    return History.fresh(history.part), ended
+
+
 def look(history: History, thumb: npt.NDArray[np.uint8], print: int, now: float) -> tuple[History, list[Verdict]]:
     """Look at uint8 [h, w] grey, of a frame with this CRC, at `now` monotonic seconds: twice a second or so."""
     seconds = 0.0 if history.looked is None else now - history.looked
@@ -147,5 +154,9 @@ def _settled(history: History, now: float) -> tuple[History, list[Verdict]]:
                                     remark=TOLD[cause]))
         elif doubt.incident and (not asked or (due(doubt, wait, now) and not doubt.on)):
             doubts[cause] = replace(doubt, incident="")
-            verdicts.append(Verdict("camera_well", now, doubt.began, doubt.incident, cause=cause))
+            verdicts.append(_ended(doubt, cause, now))
     return replace(history, doubts=doubts), verdicts
+
+
+def _ended(doubt: Doubt, cause: str, now: float) -> Verdict:
+    return Verdict("camera_well", now, doubt.began, doubt.incident, cause=cause)
