@@ -168,6 +168,18 @@ def test_a_new_event_comes_by_itself_and_is_acknowledged_by_hand(watch: Watch, b
     browser.wait("document.querySelector('#alarms').innerText.includes('1 alarm not')")
 
 
+def test_all_that_are_listed_are_acknowledged_together(watch: Watch, browser: webdriver.Browser) -> None:
+    for at in (9, 6, 3):
+        watch.happen(bare_head(at))
+    browser.open(watch.url + "events?seen=no")
+    browser.wait("document.querySelector('form.all button').innerText.includes('all 4 listed')")
+    assert browser.run("return document.querySelectorAll('.row').length") == 4
+    browser.run("document.querySelector('form.all [name=name]').value = 'Li Na'")
+    browser.click("form.all button")
+    browser.wait("location.search === '' && document.querySelector('form.all button').disabled")
+    assert watch.store.unacknowledged() == 0
+
+
 def test_keys_lead_to_the_newest_alarm_and_send_the_form(watch: Watch, browser: webdriver.Browser) -> None:
     seq = watch.happen(bare_head(1))
     browser.wait(f"document.querySelector('[data-key=a]')?.getAttribute('href') === '/events/{seq}'")

@@ -239,6 +239,19 @@ def test_the_list_is_filtered_and_turned_page_by_page(tmp_path: Path) -> None:
         assert len(rows) == 2 and ",Li," in rows[1]
 
 
+def test_only_what_was_listed_is_acknowledged(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage.happen(*(bare_head(at) for at in (9, 6, 3)))
+        browser = stage.browser()
+        assert 'name="listed" value="3,2,1"' in browser.get("/events").text
+        stage.happen(bare_head(0))
+        assert browser.post("/events/acknowledge", {"name": "Li", "listed": "3,2,1"}).status_code == 303
+        assert [stage.store.incident(seq).acknowledged is not None for seq in (1, 2, 3, 4)] == [True] * 3 + [False]
+        for listed in ("x", "1,", "-1", "1 2", ",".join("1" * 41), "9" * 30):
+            assert browser.post("/events/acknowledge", {"name": "Li", "listed": listed}).status_code == 422
+        assert browser.post("/events/acknowledge", {"listed": "4"}).status_code == 422
+
+
 def test_zones_are_written_between_the_mines_own_words(tmp_path: Path) -> None:
     path = config_at(tmp_path)[1]
     write_zones(path, "三号巷道", (ZonePart(name="门口", points=SQUARE, rule="no_entry"),))

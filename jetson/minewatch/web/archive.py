@@ -40,10 +40,11 @@ class Archive:
         self._sessions, self._acknowledger = sessions, acknowledger
 
     def routes(self) -> list[Route]:
-        """/events, /events.csv, /events/SEQ and its acknowledgement."""
+        """/events, /events.csv, /events/SEQ, and the acknowledgement of one and of those listed."""
         return [Route("/events", needs("viewer", self.events)), Route("/events.csv", needs("viewer", self.table)),
                 Route("/events/{seq:int}", needs("viewer", self.event)),
-                Route("/events/{seq:int}/acknowledge", needs("operator", self.acknowledge), methods=["POST"])]
+                Route("/events/{seq:int}/acknowledge", needs("operator", self.acknowledge), methods=["POST"]),
+                Route("/events/acknowledge", needs("operator", self.acknowledge_listed), methods=["POST"])]
 
     async def events(self, request: Request) -> Response:
         """The list, newest first."""
@@ -51,8 +52,10 @@ class Archive:
         found = await run_in_threadpool(self._found, chosen)
         shown = found[:A_PAGE]
         older = shown[-1].began.seq if len(found) > A_PAGE else None
-        return self._printer.page(request, "events.html", chosen=chosen, found=shown, older=older,
-                                  kinds=KINDS if chosen.show == "all" else OPENING, alarms=await self._alarms.now())
+        unseen = [one.began.seq for one in shown if one.began.event.opens and not one.acknowledged]
+        return self._printer.page(request, "events.html", chosen=chosen, found=shown, older=older, unseen=unseen,
+                                  name=_remembered(request), kinds=KINDS if chosen.show == "all" else OPENING,
+                                  alarms=await self._alarms.now())
 
     async def event(self, request: Request) -> Response:
         """One, with all that is known of it."""
@@ -71,11 +74,18 @@ class Archive:
             return self._printer.refused(request, exc.status, str(exc))
         if not done:
             return self._printer.refused(request, 404, self._printer.words(request)["no_such_event"])
-        answer = RedirectResponse(f"/events/{seq}", 303)
-        if form.get("name"):
-            answer.set_cookie("name", form["name"][:64].encode("unicode_escape").decode("ascii"), 30 * 86400,
-                              httponly=True, samesite="strict")
-        return answer
+        return _back(f"/events/{seq}", form.get("name", ""))
+
+    async def acknowledge_listed(self, request: Request) -> Response:
+        """Of the form below the list: somebody has seen all that it shows, and nothing that came later."""
+        try:
+            form = form_of(request, await request.body(), self._sessions)
+            for seq in _numbers(form.get("listed", "")):
+                await self._acknowledger.acknowledge(seq, person_of(request), form.get("name", ""),
+                                                     form.get("remark", ""))
+        except BadPost as exc:
+            return self._printer.refused(request, exc.status, str(exc))
+        return _back("/events", form.get("name", ""))
 
     async def table(self, request: Request) -> Response:
         """All that the filters let through, as CSV for a spreadsheet."""
@@ -132,6 +142,23 @@ def _line(cells: Any) -> bytes:
 def harmless(cell: Any) -> Any:
     """Text that a spreadsheet would take for a formula gets an apostrophe before it."""
     return f"'{cell}" if isinstance(cell, str) and cell.lstrip().startswith(FORMULAS) else cell
+
+
+def _numbers(text: str) -> list[int]:
+    """Of a list such as `7,9,12`. Raises BadPost for anything else, and for more than a page shows."""
+    parts = text.split(",") if text else []
+    if len(parts) > A_PAGE or not all(part.isdecimal() and len(part) < 16 for part in parts):
+        raise BadPost(422, "this wants the numbers of a page's events")
+    return [int(part) for part in parts]
+
+
+def _back(path: str, name: str) -> Response:
+    """To that page, and the name is remembered."""
+    answer = RedirectResponse(path, 303)
+    if name:
+        answer.set_cookie("name", name[:64].encode("unicode_escape").decode("ascii"), 30 * 86400, httponly=True,
+                          samesite="strict")
+    return answer
 
 
 def _remembered(request: Request) -> str:
