@@ -149,7 +149,7 @@ class HealthPart(Part):
 
 
 class CameraPart(Part):
-    """One camera. Without zones the whole picture is watched; with some, those that say `helmet` or `no_entry`."""
+    """One camera. Where no zone says `helmet` the whole picture asks for helmets, less what `ignore` covers."""
 
     name: Name
     url: Annotated[str, StringConstraints(max_length=1024)]  # rtsp(s)://, /dev/v4l/by-id/..., a video, a folder

@@ -51,16 +51,14 @@ class History:
     incidents: int = 0  # opened so far
 
     @classmethod
-    def fresh(cls, rules: RulesPart, zones: Sequence[ZonePart], classes: Sequence[str], run: str = "",
-              sure: float | None = None) -> History:
+    def fresh(cls, rules: RulesPart, zones: Sequence[ZonePart], classes: Sequence[str], run: str = "") -> History:
         """Nothing seen yet. rules: the camera's own, changes made. run: random where none is given.
 
-        sure: score from which a box begins a track. Raises MineHatError where the model knows no class `head`.
+        Raises MineHatError where the model knows no class `head`.
         """
         made = zones_of(zones, rules)
-        settings = Settings(gap=rules.gap) if sure is None else Settings(sure=sure, gap=rules.gap)
         helmet, head = labels_of(classes)
-        return cls(rules, made, helmet, head, run or secrets.token_hex(16), settings,
+        return cls(rules, made, helmet, head, run or secrets.token_hex(16), Settings(gap=rules.gap),
                    counts={zone.name: 0 for zone in made if zone.count})
 
     @property
