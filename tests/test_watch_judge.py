@@ -451,7 +451,7 @@ def check_day(camera, seconds):
     assert len(opened) == len(visits) == len(ends) and len({one.track for one in opened}) == len(opened)
     for one, (began, ended, *_) in zip(opened, visits, strict=True):
         assert began <= one.began < began + 3 and began + 1 <= one.seconds < began + 8
-        assert ended <= ends[one.incident] + 3 and ends[one.incident] < ended + 8
+        assert ended - 3 <= ends[one.incident] < ended + 10  # a helmet that comes by may be taken for them at first
     return frames, len(visits)
 
 
