@@ -87,3 +87,13 @@ def part(url: str | Path, name: str = "shaft", **more: Any) -> CameraPart:
 def numbered(count: int, width: int = 160, height: int = 96) -> list[Any]:
     """At most 100 frames that tell their number: each is 2 brighter than the one before."""
     return [np.full((height, width, 3), 20 + 2 * number, np.uint8) for number in range(count)]
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that this one started, and those that they did."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as file:
+            found = [int(word) for word in file.read().split()]
+    except FileNotFoundError:
+        return []
+    return found + [one for child in found for one in descendants(child)]

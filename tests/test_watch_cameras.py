@@ -7,13 +7,15 @@ import signal
 import socket
 import threading
 import time
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
-from cameras import Looking, numbered, part
+from cameras import Looking, descendants, numbered, part
 from minebench.lab.clips import write_clip
 from minebench.lab.faultcam import FaultCam
 from minehat.errors import MineHatError
@@ -39,8 +41,18 @@ def wide_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("clips") / "wide.mp4", numbered(100, 320, 128))
 
 
-def ours() -> set[str]:
-    return {path.name for path in slots.FOLDER.glob(f"{slots.PREFIX}*")}
+def is_there(memory: str) -> bool:
+    """Whether a memory still has its name."""
+    return (slots.FOLDER / memory).exists()
+
+
+def mapped_below(pid: int) -> set[str]:
+    """Memories of cameras that the descendants of a process have in use."""
+    found = set()
+    for child in descendants(pid):
+        with suppress(OSError), open(f"/proc/{child}/maps") as maps:
+            found |= {os.path.basename(line.split()[-1]) for line in maps if f"/{slots.PREFIX}" in line}
+    return found
 
 
 def test_frames_come_as_they_were_sent(clip: Path) -> None:
@@ -64,7 +76,10 @@ def test_frames_come_as_they_were_sent(clip: Path) -> None:
 
 
 def test_causes_are_told_apart_without_the_password(clip: Path, tmp_path: Path) -> None:
-    """A1, A2, G8: refused, auth, not found, timeout, another host, too large, no such name, no such device."""
+    """A1, A2, G8: refused, auth, not found, timeout, another host, too large, no such name, no such device.
+
+    Of ten thousand streams one is read.
+    """
     with socket.create_server(("127.0.0.2", 0)) as decoy, FaultCam([clip], 7, user="u", password=PASSWORD) as cam:
         decoy.settimeout(0)
         decoy_url = f"rtsp://127.0.0.2:{decoy.getsockname()[1]}/x"
@@ -74,6 +89,7 @@ def test_causes_are_told_apart_without_the_password(clip: Path, tmp_path: Path) 
         cam.fault(3, redirect="file:///etc/passwd")
         cam.fault(4, giant=16_000)
         cam.fault(5, silent=True)
+        cam.fault(6, streams=10_000)
         with socket.create_server(("127.0.0.1", 0)) as closed:
             port = closed.getsockname()[1]
         login = {"user": "u", "password": {"value": PASSWORD}}
@@ -105,7 +121,6 @@ def test_a_new_size_is_followed(clip: Path, wide_clip: Path) -> None:
         camera = looking.cameras[0]
         assert camera.opened == 1 and (camera.status().width, camera.status().height) == (320, 128)
         assert set(sizes) == {(160, 96), (320, 128)}
-        assert len(ours() & {picture.place.memory for picture in [camera.newest] if picture}) <= 1
 
 
 def test_large_frames_are_scaled_as_they_are_decoded(wide_clip: Path) -> None:
@@ -192,7 +207,6 @@ def test_a_reader_that_is_killed_is_replaced(clip: Path) -> None:
 
 def test_pictures_outlive_their_connection(clip: Path) -> None:
     """A picture that somebody still holds stays as it was when its camera is gone, until it is freed."""
-    before = ours()
     with FaultCam([clip]) as cam, Looking(part(cam.url())) as looking:
         camera = looking.cameras[0]
         looking.until(lambda: looking.frames["shaft"])
@@ -203,11 +217,10 @@ def test_pictures_outlive_their_connection(clip: Path) -> None:
         copy = held.pixels.copy()
         camera.kill()
         looking.until(lambda: camera.status().standing == "waiting")
-        assert held.place.memory in ours() and np.array_equal(held.pixels, copy)
+        assert is_there(held.place.memory) and np.array_equal(held.pixels, copy)
         held.free()
         held.free()
-        assert held.place.memory not in ours()
-    assert ours() <= before
+        assert not is_there(held.place.memory)
 
 
 def test_slots_that_nobody_frees_only_drop_frames(clip: Path) -> None:
@@ -228,7 +241,6 @@ def test_slots_that_nobody_frees_only_drop_frames(clip: Path) -> None:
 
 def test_readers_leave_with_the_watch(clip: Path, tmp_path: Path) -> None:
     """D7: kill -9 of the watch: its readers are gone within a second or so, and their memory with them."""
-    before = ours()
     with FaultCam([clip], 2) as cam:
         ready, told = os.pipe()
         child = os.fork()
@@ -237,24 +249,26 @@ def test_readers_leave_with_the_watch(clip: Path, tmp_path: Path) -> None:
         os.close(told)
         with os.fdopen(ready, "rb") as pipe:
             assert pipe.read(1) == b"1"
-        assert len(ours() - before) == 2 and cam.viewers == 2
+        memories = mapped_below(child)
+        assert len(memories) == 2 and all(map(is_there, memories)) and cam.viewers == 2
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         deadline = time.monotonic() + 10
-        while cam.viewers or ours() - before:
-            assert time.monotonic() < deadline, (cam.viewers, ours() - before)
+        while cam.viewers or any(map(is_there, memories)):
+            assert time.monotonic() < deadline, (cam.viewers, memories)
             threading.Event().wait(0.05)
 
 
 def test_memory_made_after_the_watch_died_has_no_name() -> None:
     """D7: the watch was killed while the camera was being opened; its first frame comes all the same."""
-    before, said = ours(), []
+    said: list[Any] = []
     desk = Desk(1920, 2, said.append)
     desk.opened("h264", 25.0)
     image = AvImage(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="bgr24"))
     desk.remove()
     desk.lay(Frame(image), 1.0)
-    assert ours() <= before and len(said) == 2
+    opened, arrived = said
+    assert not is_there(opened.memory) and arrived.slot in (0, 1)
 
 
 def _watch_for_ever(first: str, second: str, told: int) -> None:
@@ -273,20 +287,20 @@ def test_memory_of_the_dead_is_swept() -> None:
     dead = slots.FOLDER / f"{slots.PREFIX}dead"
     dead.write_bytes(b"1234")
     assert slots.sweep() >= 1
-    assert not dead.exists() and living.name in ours()
+    assert not dead.exists() and is_there(living.name)
     living.remove()
-    assert living.name not in ours()
+    assert not is_there(living.name)
 
 
-def test_a_video_goes_by_its_own_pace(clip: Path) -> None:
-    """4 s of video take 4 s; then it has ended, and is not opened again."""
-    with Looking(part(clip)) as looking:
+def test_a_video_goes_by_its_own_pace(tmp_path: Path) -> None:
+    """A video of 1.6 s takes as long; then it has ended, and is not opened again."""
+    with Looking(part(write_clip(tmp_path / "short.mp4", numbered(40)))) as looking:
         looking.until(lambda: ("ended", "ended") in looking.changes(), 15)
         moments = [frame.moment for frame in looking.frames["shaft"]]
         looking.during(0.6)
         assert looking.cameras[0].opened == 1
     assert looking.changes() == [("live", None), ("ended", "ended")]
-    assert moments[-1] - moments[0] >= 3.8
+    assert moments[-1] - moments[0] >= 1.5
 
 
 def test_a_video_is_repeated(tmp_path: Path) -> None:

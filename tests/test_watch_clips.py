@@ -223,7 +223,7 @@ def test_a_clip_of_a_killed_reader_can_be_played(tmp_path: Path, video: Path) ->
         looking.until(lambda: len(looking.frames["shaft"]) > 5)
         began = time.monotonic()
         looking.cameras[0].clip(str(path), began, began + 60)
-        looking.during(4.0)
+        looking.during(3.2)
         lasted = time.monotonic() - began
         looking.cameras[0].kill()
         looking.until(lambda: looking.of(ClipDone))

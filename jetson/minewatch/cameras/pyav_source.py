@@ -17,6 +17,7 @@ from minehat.errors import MineHatError
 
 from .address import Address, address_of
 from .causes import check_name, lost_at_open, lost_in_reading
+from .lateness import Lateness, weighed
 from .source import MOST_PIXELS, Coded, Frame, Pixels, Plan, SourceLost, Taken
 
 OPEN = 4.5  # seconds until libav gives up opening; the watch does at 5
@@ -74,6 +75,7 @@ class PyAvSource:
         self._address: Address | None = None
         self._container: Any = None
         self._stream: Any = None
+        self._late = Lateness()
         self._loop = Fraction(0)  # seconds that earlier rounds of a repeated video took
 
     def __enter__(self) -> PyAvSource:
@@ -142,6 +144,8 @@ class PyAvSource:
     def _round(self) -> Iterator[Taken]:
         """Until the end of the stream, or of the file."""
         for packet in self._container.demux(self._stream):
+            if self._plan.live:
+                self._keep_up(packet)
             try:
                 frames = packet.decode()
             except av.error.InvalidDataError:
@@ -149,6 +153,15 @@ class PyAvSource:
                 continue
             told = camera_time(packet)
             yield Taken(tuple(self._framed(frame, told) for frame in frames), self._coded(packet))
+
+    def _keep_up(self, packet: Any) -> None:
+        """Decode key frames alone while we fall behind, and all again from a key frame on."""
+        stamp = packet.dts if packet.pts is None else packet.pts
+        self._late = weighed(self._late, None if stamp is None else float(stamp * packet.time_base), time.monotonic())
+        if self._late.hurry:
+            self._stream.codec_context.skip_frame = "NONKEY"
+        elif packet.is_keyframe:
+            self._stream.codec_context.skip_frame = "DEFAULT"
 
     def _coded(self, packet: Any) -> Coded | None:
         if self._plan.before <= 0 or not packet.size:
