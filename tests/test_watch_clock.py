@@ -124,17 +124,17 @@ def test_a_real_clock_that_jumps_loses_no_event(faked: tuple[subprocess.Popen[st
     watch, setting = faked
     assert watch.stdin and watch.stdout
     found = []
-    for shift in (0, 7200, 0, -7200, "1970-01-01 00:10:00", "2038-01-19 03:00:00"):
+    for shift in (0, 7200, -7200, "1970-01-01 00:10:00", "2038-01-19 03:00:00"):
         setting.write_text(f"{shift:+d}\n" if isinstance(shift, int) else f"@{shift}\n")
         watch.stdin.write("\n")
         watch.stdin.flush()
         found.append(json.loads(watch.stdout.readline()))
     watch.stdin.close()
     assert watch.wait(10) == 0
-    assert [row[0] for row in found] == [1, 2, 3, 4, 5, 6]
-    assert [row[2] for row in found] == [False, True, False, True, True, True]
-    assert [len(row[3]) for row in found] == [0, 1, 1, 1, 1, 1]
-    assert found[1][3] == ["the clock jumped forward by 2.0 hours"] and found[4][1] < 1e6 and found[5][1] > 2.1e9
+    assert [row[0] for row in found] == [1, 2, 3, 4, 5]
+    assert [row[2] for row in found] == [False, True, True, True, True]
+    assert [len(row[3]) for row in found] == [0, 1, 1, 1, 1]
+    assert found[1][3] == ["the clock jumped forward by 2.0 hours"] and found[3][1] < 1e6 and found[4][1] > 2.1e9
     assert all(0 <= row[4] < 5 for row in found)
     with Store.reader(tmp_path / "state") as store:
         assert [(kept.seq, kept.event.time) for kept in store.after(0)] == [(row[0], row[1]) for row in found]

@@ -38,7 +38,7 @@ class Archive:
 
     def __init__(self, folder: Path, keep: KeepPart, clock: Clock, announce: Callable[[Event], None],
                  suspect: Callable[[], bool]) -> None:
-        self._folder, self._clock, self._suspect = folder, clock, suspect
+        self._folder, self._clock = folder, clock
         self.standing = Standing(clock, announce, suspect)
         self.store: Store | None = None
         self._probe: Probe | None = None

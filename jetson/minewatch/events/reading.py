@@ -101,11 +101,6 @@ class Reader:
         """Whether a sink has ever confirmed anything: one that stands at 0 is not a new one."""
         return bool(self._rows("SELECT 1 FROM cursors WHERE sink = ?", sink))
 
-    def behind(self, seq: int, sought: Sought = EVERY) -> int:
-        """How many events follow number `seq`."""
-        where, values = condition(sought)
-        return int(self._row(f"SELECT count(*) FROM events AS e WHERE e.seq > ?{where}", seq, *values)[0])
-
     def confirm(self, sink: str, seq: int) -> None:
         """A sink has all events up to number `seq`. It never goes back."""
         with self._writing() as connection:

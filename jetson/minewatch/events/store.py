@@ -81,10 +81,10 @@ class Store(Reader):
             connection.execute("INSERT OR REPLACE INTO media (seq, kind, state, path, bytes) VALUES (?, ?, ?, ?, ?)",
                                (media.seq, media.kind, media.state, media.path, media.bytes))
 
-    def media_in(self, state: MediaState, limit: int = 1 << 62) -> list[Media]:
+    def media_in(self, state: MediaState) -> list[Media]:
         """Media that stand so, oldest first."""
         return [Media(*row) for row in self._rows(
-            "SELECT seq, kind, state, path, bytes FROM media WHERE state = ? ORDER BY seq LIMIT ?", state, limit)]
+            "SELECT seq, kind, state, path, bytes FROM media WHERE state = ? ORDER BY seq", state)]
 
     def media_bytes(self) -> int:
         """What the kept media weigh together."""
