@@ -230,6 +230,10 @@ def test_why_a_camera_is_lost_is_told_without_its_password(gst, clip):
         assert cause(cam, do=cam.cut, **good) == "ended"
         cam.fault(giant=16_000)
         assert cause(cam, **good) == "format"
+        cam.well()
+        promised = cam.mounts["cam0"].description().replace("H264/", "THEORA/")
+        cam.mounts["cam0"].description = lambda: promised
+        assert cause(cam, **good) == "format"
     assert cause(url="rtsp://nobody.invalid/x", **good) == "no_route"
 
 

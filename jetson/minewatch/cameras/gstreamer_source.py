@@ -21,7 +21,7 @@ from .gstreamer_redirects import RedirectGuard
 from .pyav_source import Refuse
 from .source import MOST_PIXELS, Coded, Frame, Plan, SourceLost, Taken
 
-OPEN = 5.0  # seconds until the first key frame
+OPEN = 4.5  # seconds until the first key frame; the watch gives up at 5
 ANSWER = 2.0  # seconds that the camera may take to answer a request
 STEP = 0.25  # seconds that a step may take when nothing comes
 TICKS = 90_000  # a second
@@ -114,6 +114,8 @@ class GStreamerSource:
             raise self._lost
         if message is not None and message.type == types.EOS:
             raise gstreamer_faults.lost("closed the connection", self._address)
+        if message is not None and self._offered and not self.codec:
+            raise self._nothing_came()
         if message is not None:
             error, told = message.parse_error()
             raise gstreamer_faults.lost(f"{error.message} {told}", self._address)
@@ -123,7 +125,7 @@ class GStreamerSource:
         told = caps.get_structure(0)
         name = told.get_string("encoding-name") or ""
         if told.get_string("media") == "video":
-            self._offered.append(name)
+            self._offered.append(name[:20])
         if self.codec or name not in CODECS:
             return False
         self.codec = CODECS[name]
