@@ -307,10 +307,18 @@ def test_a_good_client_is_served_among_two_hundred_who_dawdle(tmp_path: Path) ->
         _dawdlers(url, stack, 100, body)
         large = _dawdlers(url, stack, 3, b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: " + b"y" * 200_000)
         assert [good.get("/readyz").status_code for _ in range(20)] == [200] * 20
-        end = time.monotonic() + 30
-        while _closed(large) < 3 and time.monotonic() < end:
-            threading.Event().wait(0.05)
-        assert _closed(large) == 3
+        _until(lambda: _closed(large) == 3)
+
+
+def test_who_waits_for_events_and_goes_away_holds_no_place(tmp_path: Path) -> None:
+    """G4: waiting requests that were given up do not count against their address."""
+    wait = b"GET /api/events?wait=25 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with _page(tmp_path) as url, httpx.Client(base_url=url, trust_env=False, timeout=30) as good:
+        _wait_until_ready(good)
+        with ExitStack() as stack:
+            _dawdlers(url, stack, AT_ONCE, wait)
+            _until(lambda: good.get("/healthz").status_code == 429)
+        _until(lambda: good.get("/healthz").status_code == 200)
 
 
 @pytest.mark.soak
@@ -354,13 +362,18 @@ def _flood(url: str, stop: threading.Event) -> None:
 
 
 def _wait_until_ready(good: httpx.Client) -> None:
-    clock = SystemClock()
-    end = clock.monotonic() + 20
-    while clock.monotonic() < end:
+    def is_ready() -> bool:
         try:
-            if good.get("/readyz").status_code == 200:
-                return
+            return good.get("/readyz").status_code == 200
         except httpx.TransportError:
-            pass
+            return False
+
+    _until(is_ready)
+
+
+def _until(is_so: Callable[[], bool], seconds: float = 20.0) -> None:
+    clock = SystemClock()
+    end = clock.monotonic() + seconds
+    while not is_so():
+        assert clock.monotonic() < end, f"not within {seconds:g} s"
         threading.Event().wait(0.05)
-    raise AssertionError("the page was not ready within 20 s")

@@ -24,6 +24,7 @@ from .seeking import LARGEST, Asked, BadQuery, asked
 from .sessions import Sessions
 
 DESCRIPTION = Path(__file__).with_name("openapi.json")
+LONGEST_WAIT = 25.0  # seconds; the proxy before us gives an answer half a minute
 LOOK_AGAIN = 2.0  # seconds after which the store is asked again, though the watch has told of nothing
 
 
@@ -64,7 +65,7 @@ class Api:
             wanted = asked(request.query_params)
         except BadQuery as exc:
             return refusal(request, 422, str(exc))
-        found = await self._awaited(wanted)
+        found = await self._awaited(wanted, request)
         return JSONResponse({"events": [kept.to_dict() for kept in found],
                              "next": found[-1].seq if found else wanted.after})
 
@@ -93,12 +94,12 @@ class Api:
         """This interface, for generators of clients and of tests."""
         return JSONResponse(json.loads(DESCRIPTION.read_text("utf-8")))
 
-    async def _awaited(self, wanted: Asked) -> list[Kept]:
-        end = self._clock.monotonic() + wanted.wait
+    async def _awaited(self, wanted: Asked, request: Request) -> list[Kept]:
+        end = self._clock.monotonic() + min(wanted.wait, LONGEST_WAIT)
         while True:
             found = await run_in_threadpool(self._store.after, wanted.after, wanted.limit, wanted.sought)
             left = end - self._clock.monotonic()
-            if found or left <= 0:
+            if found or left <= 0 or await request.is_disconnected():
                 return found
             await self._newer(min(left, LOOK_AGAIN))
 

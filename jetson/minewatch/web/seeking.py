@@ -31,7 +31,7 @@ class Asked(BaseModel):
 
     after: Seq = 0
     limit: int = Field(100, ge=1, le=1000)
-    wait: float = Field(0.0, ge=0, le=25)  # the proxy before us gives an answer half a minute
+    wait: float = Field(0.0, ge=0, le=30)
     camera: Text | None = None
     kind: tuple[Kind, ...] = ()
 
