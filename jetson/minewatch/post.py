@@ -71,13 +71,15 @@ class Post:
 
     def close(self, now: float, remark: str) -> list[Verdict]:
         """The camera is taken away: its incidents end."""
-        self._history, verdicts = closed(self._history, now, remark)
-        return [*verdicts, *self._faults.forget(self.part.name, now)]
+        self._history, incidents = closed(self._history, now, remark)
+        self._health, faults = health.closed(self._health, now, remark)
+        return [*incidents, *faults, *self._faults.forget(self.part.name, now)]
 
-    def reconnect(self, camera: Camera) -> None:
+    def reconnect(self, camera: Camera, now: float) -> list[Verdict]:
         """Its pictures come another way from now on, perhaps of another place: their health is learned anew."""
         self.camera = camera
-        self._health = health.History.fresh(self.part.health)
+        self._health, verdicts = health.closed(self._health, now, "the camera is another one now")
+        return verdicts
 
     def resume(self, incidents: Sequence[Event], now: float, wall: float) -> None:
         """After a restart: go on with these, which were open."""

@@ -11,6 +11,7 @@ from .cameras.nursery import Nursery
 from .cameras.picture import Picture
 from .cameras.standing import Opener
 from .clock import Clock
+from .config.diff import Changes
 from .config.schema import CameraPart, Config, DetectorPart
 from .detection.fairness import Turns, Waiting, chosen
 from .events.event import Event
@@ -21,7 +22,6 @@ from .judging.zones import changed
 from .post import Post
 
 Tell = Callable[[Iterable[Verdict], str], None]
-LOOKS = frozenset({"name", "zones", "rules", "most_fps"})  # what changes without a new connection
 
 
 class Posts(Mapping[str, Post]):
@@ -70,21 +70,20 @@ class Posts(Mapping[str, Post]):
         for name, post in self._posts.items():
             post.resume([one for one in incidents if one.camera == name], now, wall)
 
-    def replace(self, config: Config, now: float) -> None:
-        """Take a new configuration: what is the same goes on undisturbed."""
+    def replace(self, config: Config, found: Changes, now: float) -> None:
+        """Take a new configuration, of which `found` tells what is different: what is the same goes on undisturbed."""
+        clips, self._config = self._config.clips, config
         wanted = {part.name: part for part in config.cameras if part.enabled}
-        self._config = config
         for name in [name for name in self._posts if name not in wanted]:
             self._remove(name, now)
         for name, part in wanted.items():
             if name not in self._posts:
                 self._posts[name] = self._made(part)
-            elif _connects_alike(self._posts[name].part, part):
-                self._tell(self._posts[name].change(part, config.rules, self._classes), name)
-            else:
+                continue
+            if name in found.reopened or config.clips != clips:
                 self._leave(self._posts[name].camera)
-                self._posts[name].reconnect(self._camera(part))
-                self._tell(self._posts[name].change(part, config.rules, self._classes), name)
+                self._tell(self._posts[name].reconnect(self._camera(part), now), name)
+            self._tell(self._posts[name].change(part, config.rules, self._classes), name)
 
     def learn(self, classes: Sequence[str]) -> None:
         """Another model looks; it may name its classes in another order."""
@@ -136,8 +135,3 @@ class Posts(Mapping[str, Post]):
     def _leave(self, camera: Camera) -> None:
         camera.stop()
         self._leaving.append(camera)
-
-
-def _connects_alike(old: CameraPart, new: CameraPart) -> bool:
-    """Whether the connection may stay as it is."""
-    return all(getattr(old, key) == getattr(new, key) for key in type(old).model_fields if key not in LOOKS)

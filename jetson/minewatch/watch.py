@@ -18,6 +18,7 @@ from .cameras.nursery import Nursery
 from .cameras.picture import Picture
 from .carried import carried
 from .clock import Clock, SystemClock
+from .config.diff import Changes, changes
 from .config.load import read_config
 from .config.schema import Config
 from .desk import WITH_PICTURES, Desk
@@ -165,28 +166,32 @@ class Watch:
         self._notifier.reloading()
         try:
             new = read_config(self._path)
-            if new.state != self._config.state:
-                raise MineHatError("`state` cannot change while the watch runs: stop it, then start it again.")
+            found = changes(self._config, new)
+            if found.restart:
+                raise MineHatError(f"{', '.join(found.restart)} cannot change while the watch runs: stop it, then "
+                                   "start it again.")
             self._page.replace(new)
         except MineHatError as exc:
             self._bulletin.config_fault = str(exc)
             self._say("config_refused", now, str(exc))
         else:
-            self._take_over(new, now)
-            self._say("config_reloaded", now)
+            self._take_over(new, found, now)
+            self._say("config_reloaded", now, found.told())
         self._notifier.ready()
 
-    def _take_over(self, new: Config, now: float) -> None:
-        old, self._config = self._config, new
+    def _take_over(self, new: Config, found: Changes, now: float) -> None:
+        threads, self._config = self._config.detector.threads, new
         self._bulletin.config, self._bulletin.config_fault = new, ""
         self._redact.learn(new)
         self._voice.replace(new.log)
         self._desk.clips = new.clips
         self._recorder.replace(new.keep)
         self._senders.replace(new.sinks)
-        self._posts.replace(new, now)
-        if new.model != old.model or new.detector.threads != old.detector.threads:
-            self._detector.try_model(models_of(new)[0], self._gaze.album.frames)
+        self._posts.replace(new, found, now)
+        first, part, fallback = models_of(new)
+        self._detector.replace(part, fallback)
+        if found.model or part.threads != threads:
+            self._detector.try_model(first, self._gaze.album.frames)
 
     def _keep_time(self) -> None:
         self._desk.tell(self._wall.turn())
