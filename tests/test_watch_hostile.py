@@ -310,6 +310,15 @@ def test_a_good_client_is_served_among_two_hundred_who_dawdle(tmp_path: Path) ->
         _until(lambda: _closed(large) == 3)
 
 
+def test_the_page_s_port_is_open_on_loopback_alone(tmp_path: Path) -> None:
+    """G6: as the kernel lists who listens on that port, IPv6 included."""
+    with _page(tmp_path) as url:
+        port = f"{int(url.rsplit(':', 1)[1]):04X}"
+        lines = "".join(Path(f"/proc/net/{table}").read_text() for table in ("tcp", "tcp6")).splitlines()
+        there = [line.split()[1] for line in lines if f":{port} " in line and line.split()[3] == "0A"]
+    assert there == [f"0100007F:{port}"]
+
+
 def test_who_waits_for_events_and_goes_away_holds_no_place(tmp_path: Path) -> None:
     """G4: waiting requests that were given up do not count against their address."""
     wait = b"GET /api/events?wait=25 HTTP/1.1\r\nHost: localhost\r\n\r\n"
