@@ -18,6 +18,7 @@ from minebench.lab.clips import blocks, write_clip
 from minebench.lab.faultcam import FaultCam
 from minebench.lab.faultproxy import FaultProxy
 from minebench.lab.rtpfault import RtpFault
+from minewatch.cameras import slots
 from minewatch.cameras.standing import Change
 
 pytestmark = pytest.mark.soak
@@ -315,3 +316,51 @@ def test_stopping_twelve_blocked_readers_fifty_times(clip: Path) -> None:
             os.sched_yield()
     figure(f"D8: 50 stops of 12 readers, 6 of them blocked in opening and 6 in reading: {longest:.2f} s at most")
     assert longest <= 5 and not descendants(os.getpid())
+
+
+def test_killed_at_any_moment(clip: Path) -> None:
+    """D7: kill -9 of the watch, 60 times at random points: no reader and no memory is left 3 s later."""
+    chance = random.Random(4)
+    with FaultCam([clip], 3) as cam:
+        memories: set[str] = set()
+        processes: set[int] = set()
+        for _ in range(60):
+            child = os.fork()
+            if child == 0:
+                try:
+                    with Looking(*(part(cam.url(number), f"c{number}") for number in range(3))) as looking:
+                        looking.during(60)
+                finally:
+                    os._exit(1)
+            end = time.monotonic() + chance.uniform(0.1, 2.5)
+            while time.monotonic() < end:
+                time.sleep(0.02)
+                below = descendants(child)
+                processes |= set(below)
+                memories |= {name for one in below for name in mapped(one)}
+            os.kill(child, 9)
+            os.waitpid(child, 0)
+        time.sleep(3)
+        left = [name for name in memories if (slots.FOLDER / name).exists()]
+        alive = [pid for pid in processes if is_reader(pid)]
+    figure(f"D7: 60 kills of the watch: {len(processes)} processes and {len(memories)} memories seen, "
+           f"{len(alive)} and {len(left)} left")
+    assert not left and not alive and len(memories) > 20
+
+
+def mapped(pid: int) -> set[str]:
+    """Memories of cameras that a process has in use."""
+    try:
+        with open(f"/proc/{pid}/maps") as maps:
+            return {os.path.basename(line.split()[-1]) for line in maps if f"/{slots.PREFIX}" in line}
+    except OSError:
+        return set()
+
+
+def is_reader(pid: int) -> bool:
+    """Whether it lives, and is not another program that was given the same number."""
+    try:
+        with open(f"/proc/{pid}/cmdline") as line:
+            return "minewatch.cameras.nursery" in line.read()
+    except OSError:
+        return False

@@ -85,6 +85,13 @@ def test_no_answer_is_a_timeout() -> None:
     assert day.tellings() == [("waiting", "timeout")] and day.told[0][0] <= 6
 
 
+def test_a_busy_machine_is_no_fault_of_the_camera() -> None:
+    """Its reader came to life 4 s late; the camera has its 5 s from then on. One that never does is no excuse."""
+    late = stand.born(stand.begun(stand.fresh(0, 2), 0), 4)
+    assert stand.overdue(late, 8.9) is None and stand.overdue(late, 9.1) is not None
+    assert stand.overdue(stand.begun(stand.fresh(0, 2), 0), 5.1) is not None
+
+
 @pytest.mark.parametrize("stall", [0.5, 2.0, 4.0])
 def test_silence_is_told(stall: float) -> None:
     """A3, A4: within 5 s of the last frame, by the stall clock alone."""

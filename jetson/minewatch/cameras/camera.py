@@ -13,7 +13,7 @@ from ..rate import Rate
 from ..status import CameraStatus
 from . import standing as stand
 from .connection import Connection
-from .messages import Arrived, Beat, Clip, ClipDone, FromReader, Lost, Opened, Skipped
+from .messages import Arrived, Beat, Born, Clip, ClipDone, FromReader, Lost, Opened, Skipped
 from .nursery import Nursery
 from .picture import Picture
 from .plan import plan_of
@@ -151,6 +151,8 @@ class Camera:
             self._happened.append(ClipDone(message.path, message.bytes, self._redact(message.fault)))
         elif isinstance(message, Opened):
             self._drop_newest()  # of the size before
+        elif isinstance(message, Born):
+            self._standing = stand.born(self._standing, now)
 
     def _arrive(self, connection: Connection, arrived: Arrived, now: float) -> None:
         if connection.memory is None or connection is not self._connection:

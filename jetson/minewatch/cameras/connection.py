@@ -50,6 +50,7 @@ class Connection:
                 self._was_born = True
                 with suppress(OSError):  # it has gone by now
                     self._process = os.pidfd_open(message.pid)
+                messages.append(message)
             elif isinstance(message, Opened):
                 self._attach(message)
                 messages.append(message)

@@ -66,6 +66,11 @@ def begun(camera: Standing, now: float) -> Standing:
     return replace(camera, standing="connecting", due=None, opening=now, heard=None, frames_since=None)
 
 
+def born(camera: Standing, now: float) -> Standing:
+    """The reader runs: the camera's time to answer begins now, however busy the machine was until then."""
+    return replace(camera, opening=now) if camera.heard is None else camera
+
+
 def arrived(camera: Standing, now: float) -> Standing:
     """A whole frame came."""
     since = camera.since if camera.standing == "live" else now
