@@ -79,7 +79,7 @@ def _last_bare(person: Person, moment: Moment) -> tuple[float, Box] | None:
 
 
 def _is_young(person: Person, moment: Moment) -> bool:
-    return moment.watched - person.born <= YOUNG or person.sights <= YOUNG_SIGHTS
+    return not person.alarmed and (moment.watched - person.born <= YOUNG or person.sights <= YOUNG_SIGHTS)
 
 
 def _has_left(person: Person) -> bool:

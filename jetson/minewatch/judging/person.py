@@ -9,6 +9,8 @@ from ..events.event import Box, Kind
 from .evidence import NONE, Moment, Rest, Run, at_rest, still
 from .zones import Zone
 
+LEFT = 1.5  # seconds that somebody is seen outside a zone, after which coming back is another stay
+
 
 @dataclass(frozen=True)
 class Incident:
@@ -130,8 +132,7 @@ def after(person: Person, sight: Sight) -> Person:
         incident = replace(incident, score=sight.score)
     return Person(person.number, sight.box, sight.score, sight.is_bare, person.born, moment.watched, sight.frame,
                   judged, person.sights + 1, still(person.rest, sight.place, moment, sight.is_bare), sight.speed,
-                  bare, safe,
-                  incident, _stays(person, sight), zone.name if zone else None, sight.ignored)
+                  bare, safe, incident, _stays(person, sight), zone.name if zone else None, sight.ignored)
 
 
 def _stays(person: Person, sight: Sight) -> tuple[tuple[str, Stay], ...]:
@@ -148,9 +149,6 @@ def _stays(person: Person, sight: Sight) -> tuple[tuple[str, Stay], ...]:
     old = {name for name, _ in person.stays}
     stays += [(name, Stay(moment.now, moment.watched, moment.watched)) for name in now_in if name not in old]
     return tuple(stays)
-
-
-LEFT = 1.5  # seconds that somebody is seen outside, after which coming back is another stay
 
 
 def joined(old: Person, young: Person) -> Person:
