@@ -8,6 +8,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -315,10 +316,39 @@ def test_a_redirection_within_the_camera_is_followed(gst, clip):
         assert read(GStreamerSource(plan(cam.url(0)), never), 3)[0]
 
 
-def test_the_watch_sees_a_camera_over_gstreamer_as_it_is(gst, clip):
+def test_the_watch_sees_a_camera_over_gstreamer_as_it_is_and_copies_a_clip_of_it(gst, clip, tmp_path):
     shown, seen = decoded(clip), []
     with FaultCam([clip]) as cam:
         part = CameraPart(name="one", url=cam.url(), decoder="gstreamer")
         with Looking(part, look=lambda picture: seen.append(picture.pixels.copy())) as looking:
             looking.until(lambda: len(seen) > 5)
+            now = time.monotonic()
+            done = looking.clip(tmp_path / "clip.mp4", now - 1, now + 0.3)
     assert all(any(np.array_equal(one, other) for other in shown) for one in seen)
+    assert not done.fault
+    copied = decoded(tmp_path / "clip.mp4")
+    assert len(copied) > 10 and all(any(np.array_equal(one, other) for other in shown) for one in copied)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("case", ["A3", "A4", "A5"])
+def test_a_camera_that_falls_silent_is_shown_so_and_comes_back(gst, clip, case, figure):
+    """A3, A4, A5: over GStreamer: the server stands still, its packets stop, or it is gone for 20 s."""
+    with FaultCam([clip]) as cam:
+        spoil, mend = {"A3": (cam.freeze, cam.thaw), "A4": (lambda: cam.fault(stall=True), cam.well),
+                       "A5": (lambda: (cam.refuse(), cam.cut()), lambda: cam.refuse(False))}[case]
+        with Looking(CameraPart(name="one", url=cam.url(), decoder="gstreamer")) as looking:
+            camera, frames = looking.cameras[0], looking.frames["one"]
+            looking.until(lambda: len(frames) > 50)
+            spoil()
+            began = time.monotonic()
+            looking.until(lambda: camera.status().standing != "live")
+            offline = time.monotonic() - began
+            looking.during(20 - offline)
+            mend()
+            began, count = time.monotonic(), len(frames)
+            looking.until(lambda: camera.status().standing == "live" and len(frames) > count, 40)
+            back, told = time.monotonic() - began, looking.changes()
+    assert told == [("live", None), ("waiting", "ended" if case == "A5" else "stalled"), ("live", None)]
+    assert offline <= 5 and back <= 3 + 5
+    figure(case, f"gstreamer: shown after {offline:.1f} s, live again {back:.1f} s after it could be")

@@ -23,7 +23,7 @@ from .source import MOST_PIXELS, Coded, Frame, Plan, SourceLost, Taken
 
 OPEN = 4.5  # seconds until the first key frame; the watch gives up at 5
 ANSWER = 2.0  # seconds that the camera may take to answer a request
-STEP = 0.25  # seconds that a step may take when nothing comes
+STEP = 0.25  # seconds between two looks for faults when nothing comes
 TICKS = 90_000  # a second
 REMEMBERED = 200  # packets whose pictures have not come yet
 
@@ -79,8 +79,7 @@ class GStreamerSource:
             if sample:
                 yield Taken((self._frame(sample),))
             else:
-                self._raise_fault(0.02)
-                yield Taken()
+                self._raise_fault(0.02)  # silence is the watch's to judge: no step is made of it
 
     def _made_source(self) -> Any:
         source = self._gst.ElementFactory.make("rtspsrc")
