@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from .clock import Clock
 from .config.schema import ClipsPart
@@ -12,6 +12,7 @@ from .events.recorder import Recorder
 from .judging.verdict import Verdict
 from .logs import logger
 from .post import Post
+from .posts import Posts
 from .scribe import Scribe
 
 log = logger("events")
@@ -35,17 +36,15 @@ class Desk:
             picture = snapshot() if snapshot and event.kind in WITH_PICTURES else None
             self._recorder.put(event, picture, verdict.seconds)
 
-    def turn(self, posts: Mapping[str, Post]) -> None:
+    def turn(self, posts: Posts) -> None:
         """Pass on what is on disk now, ask for clips, and note those that are done."""
         for kept, seconds in self._recorder.committed():
             _log(kept)
             self._told(kept, seconds)
             if self.clips.enabled and kept.event.kind in WITH_PICTURES and kept.event.camera in posts:
                 self._ask(posts[kept.event.camera], kept)
-        for post in posts.values():
-            while post.clips:
-                clip = post.clips.pop()
-                self._recorder.clip_done(self._running.pop(clip.path), clip.bytes, clip.fault)
+        for clip in posts.clips():
+            self._recorder.clip_done(self._running.pop(clip.path), clip.bytes, clip.fault)
 
     def _ask(self, post: Post, kept: Kept) -> None:
         """Have the camera copy its stream, from before the person was seen until after now."""

@@ -33,11 +33,16 @@ class Gaze:
         """Judge what was found in a batch, and free its pictures."""
         self._metrics.batch(answer.ms, len(answer.pictures))
         for picture, found in zip(answer.pictures, answer.found, strict=True):
-            try:
-                if picture.camera in self._posts:
-                    self._weigh(self._posts[picture.camera], picture, found, now)
-            finally:
-                picture.free()
+            if picture.camera in self._posts:
+                self._look(self._posts[picture.camera], picture, found, now)
+            picture.free()
+
+    def _look(self, post: Post, picture: Picture, found: Detections, now: float) -> None:
+        """An error of ours with one camera is a fault of it, and does not end the watch."""
+        try:
+            self._weigh(post, picture, found, now)
+        except Exception as exc:
+            self._desk.tell(post.stumbled(now, exc), picture.camera)
 
     def _weigh(self, post: Post, picture: Picture, found: Detections, now: float) -> None:
         verdicts = post.judged(picture, found, now)

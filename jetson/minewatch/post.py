@@ -23,6 +23,7 @@ from .judging.zones import changed
 from .logs import logger
 from .rate import Rate
 from .status import CameraStatus, TrackStatus
+from .stumbles import Stumbles
 
 log = logger("cameras")
 
@@ -35,12 +36,27 @@ class Post:
         self.clips: list[ClipDone] = []  # that are done; the owner empties it
         self._history, self._faults = history, faults
         self._health = health.History.fresh(part.health)
+        self._stumbles = Stumbles()
         self._looked = Rate()
         self._age_ms: float | None = None
         self._judged: float | None = None
 
     def turn(self, now: float) -> list[Verdict]:
-        """Hear the camera: its faults, and those of its picture."""
+        """Hear the camera: its faults, and those of its picture. An error of ours costs it its connection, no more."""
+        try:
+            return self._heard(now)
+        except Exception as exc:
+            self.camera.abandon(now, f"what its reader said was not understood: {type(exc).__name__}")
+            return self.stumbled(now, exc)
+
+    def stumbled(self, now: float, exc: Exception) -> list[Verdict]:
+        """Something of ours went wrong with this camera: it counts as blind, and all others go on."""
+        told = [self._hushed(verdict, now) for verdict in self._stumbles.fell(now, exc)]
+        if told:  # the first of a row; there may be one for each picture
+            log.error("went wrong", camera=self.part.name, exc_info=exc)
+        return told
+
+    def _heard(self, now: float) -> list[Verdict]:
         verdicts: list[Verdict] = []
         for one in self.camera.turn(now):
             if isinstance(one, Change):
@@ -57,10 +73,10 @@ class Post:
 
     def judged(self, picture: Picture, found: Detections, now: float) -> list[Verdict]:
         """Weigh what was found in a picture of this camera."""
+        self._history, verdicts = judge(self._history, found, picture.size, picture.arrived.moment)
         self._looked.count(now)
         self._judged, self._age_ms = now, 1000 * (now - picture.arrived.moment)
-        self._history, verdicts = judge(self._history, found, picture.size, picture.arrived.moment)
-        return verdicts
+        return [*verdicts, *self._stumbles.walked(now)]
 
     def change(self, part: CameraPart, rules: RulesPart, classes: Sequence[str]) -> list[Verdict]:
         """Other rules, zones or names of classes: people and incidents stay."""
@@ -73,6 +89,7 @@ class Post:
         """The camera is taken away: its incidents end."""
         self._history, incidents = closed(self._history, now, remark)
         self._health, faults = health.closed(self._health, now, remark)
+        faults += self._stumbles.ended(now, remark)
         return [*incidents, *faults, *self._faults.forget(self.part.name, now)]
 
     def reconnect(self, camera: Camera, now: float) -> list[Verdict]:
@@ -100,7 +117,7 @@ class Post:
             self.camera.status(), looked=self._looked.per_second(now), age_ms=self._age_ms,
             last_looked=None if self._judged is None else now - self._judged, tracks=tracks_of(self._history),
             counts=dict(self._history.counts), open_incidents=open_incidents(self._history),
-            faults=self._health.faults)
+            faults=(*self._health.faults, *self._stumbles.faults))
 
     def _hushed(self, verdict: Verdict, now: float) -> Verdict:
         """The same, loud only where this camera's last fault was not told a moment ago."""

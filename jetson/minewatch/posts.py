@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .cameras.camera import Camera
+from .cameras.messages import ClipDone
 from .cameras.nursery import Nursery
 from .cameras.picture import Picture
 from .cameras.standing import Opener
@@ -22,6 +23,7 @@ from .judging.zones import changed
 from .post import Post
 
 Tell = Callable[[Iterable[Verdict], str], None]
+LEAST_BEFORE = 0.1  # seconds of the stream that a reader keeps for clips; with 0 it could make none
 
 
 class Posts(Mapping[str, Post]):
@@ -34,6 +36,7 @@ class Posts(Mapping[str, Post]):
         self._faults, self._tell = faults, tell
         self._opener, self._turns = Opener(), Turns()
         self._leaving: list[Camera] = []
+        self._last_clips: list[ClipDone] = []  # of those who leave
         self._posts = {part.name: self._made(part) for part in config.cameras if part.enabled}
 
     def __getitem__(self, name: str) -> Post:
@@ -50,10 +53,20 @@ class Posts(Mapping[str, Post]):
         return [one for post in self._posts.values() for one in post.camera.waitables()]
 
     def turn(self, now: float) -> None:
-        """Hear all cameras."""
+        """Hear all cameras, and the last words of those that leave."""
         for name, post in self._posts.items():
             self._tell(post.turn(now), name)
-        self._leaving = [camera for camera in self._leaving if not camera.gone]
+        for leaver in self._leaving:
+            self._last_clips += [one for one in leaver.turn(now) if isinstance(one, ClipDone)]
+        self._leaving = [leaver for leaver in self._leaving if not leaver.gone]
+
+    def clips(self) -> list[ClipDone]:
+        """Those that are done since the last call."""
+        found, self._last_clips = self._last_clips, []
+        for post in self._posts.values():
+            found += post.clips
+            post.clips = []
+        return found
 
     def next_batch(self, part: DetectorPart, now: float) -> list[Picture]:
         """The newest pictures whose turn it is; those that are too old are let go of, looked at by nobody."""
@@ -124,7 +137,7 @@ class Posts(Mapping[str, Post]):
     def _camera(self, part: CameraPart) -> Camera:
         clips = self._config.clips
         return Camera(part, self._base, self._clock, self._opener, self._nursery,
-                      clips.before if clips.enabled else 0.0, self._redact)
+                      max(clips.before, LEAST_BEFORE) if clips.enabled else 0.0, self._redact)
 
     def _remove(self, name: str, now: float) -> None:
         post = self._posts.pop(name)

@@ -90,6 +90,15 @@ class Camera:
             last_frame=None if standing.frame is None else now - standing.frame,
             opened=self.opened, quarantined=self.quarantined, dropped=self.dropped)
 
+    def abandon(self, now: float, text: str) -> None:
+        """Nothing more is heard of its readers, whatever they say; it is opened again after the usual wait."""
+        self._drop_newest()
+        for each in self._connections():
+            each.kill()
+            each.close()
+        self._connection, self._leaving = None, []
+        self._standing = stand.lost(self._standing, now, "broken", text, self._chance())
+
     def stop(self) -> None:
         """Ask the reader to finish its clips and go; `turn` until `gone`."""
         self._stopped = True
