@@ -63,12 +63,11 @@ def spread(status: Status, page: Page, metrics: Metrics, senders: Senders, notif
 
 
 def note_storage(status: Status, faults: Faults, desk: Desk, now: float) -> None:
-    """A disk that takes no events or pictures is a fault, and its end is told too."""
-    storage = status.storage
-    if storage.standing == "well":
-        desk.tell(faults.ended("storage_fault", now, "events and pictures are kept again"))
+    """Pictures that cannot be kept are a fault. One of the disk as a whole is told by the store itself."""
+    if status.storage.pictures:
+        desk.tell(faults.began("storage_fault", now, "disk", status.storage.pictures))
     else:
-        desk.tell(faults.began("storage_fault", now, storage.standing, storage.text))
+        desk.tell(faults.ended("storage_fault", now, "pictures are kept again"))
 
 
 def _version() -> str:

@@ -32,6 +32,8 @@ def carried(left_open: Iterable[Event], cameras: Collection[str]) -> Carried:
     incidents, over, faults = [], [], {}
     for event in left_open:
         key = (event.kind, event.camera)
+        if event.kind == "storage_fault":  # the store itself ends it
+            continue
         if event.camera and event.camera not in cameras:
             over.append(event)
         elif event.kind in PEOPLE:

@@ -74,6 +74,7 @@ class StorageStatus:
     free_bytes: int = 0
     refused_media: int = 0  # snapshots and clips that could not be kept
     waiting: int = 0  # events that are not on disk yet
+    pictures: str = ""  # why the newest picture could not be kept, though events can
 
 
 @dataclass(frozen=True)

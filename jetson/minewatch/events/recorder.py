@@ -135,7 +135,7 @@ class Recorder:
             text += f"; {lost} events were lost in this run"
         return StorageStatus(word, text.removeprefix("; "), archive.seq, archive.shelf.bytes,
                              round(archive.shelf.keep.media_gb * 1e9), archive.free_bytes, archive.shelf.refused,
-                             len(self._events))
+                             len(self._events), archive.shelf.text)
 
     def stop(self, seconds: float = 5.0) -> bool:
         """Write what waits, and end. False where the disk did not let that happen in time."""
