@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 
 import numpy as np
+from hand_clock import HandClock
 from minewatch.config.schema import DetectorPart
 from minewatch.detection.answers import Answer, Change
 from minewatch.detection.messages import Model
@@ -15,19 +16,6 @@ from minewatch.detection.stage import Stage
 from minewatch.detection.supervisor import Detector
 
 PATIENT = 60.0  # seconds of the wall clock, for machines that are busy
-
-
-class HandClock:
-    """Goes only when it is turned."""
-
-    def __init__(self):
-        self.now = 1000.0
-
-    def monotonic(self):
-        return self.now
-
-    def wall(self):
-        return 1.8e9
 
 
 class Picture:

@@ -16,23 +16,6 @@ from minewatch.sinks.bell import Bell
 from minewatch.status import Status
 
 
-class HandClock:
-    """Goes only when it is turned."""
-
-    def __init__(self, now: float = 1000.0, wall: float = 1.8e9) -> None:
-        self.now, self.walled = now, wall
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.walled
-
-    def turn(self, seconds: float) -> None:
-        self.now += seconds
-        self.walled += seconds
-
-
 class Scripted:
     """A receiver that answers each batch by the next line of its script: how many it confirms, or what it raises."""
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hand_clock import NOON, HandClock
 from minewatch.events.store import Store
 from minewatch.events.wall import Moved, Wall, WallClock, machine_is_synchronised, seen
-from watch_events import NOON, HandClock, bare_head
+from watch_events import bare_head
 
 FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 HOUR = 3600.0
@@ -91,10 +92,10 @@ def test_a_clock_that_is_set_back_to_where_it_was_is_trusted_again() -> None:
 def test_a_clock_is_suspect_from_the_start_where_it_shows_what_cannot_be(wall: float, newest: float,
                                                                          suspect: bool) -> None:
     """F4: before the newest event, or before anybody ran this."""
-    watched = Wall(HandClock(wall), lambda: False)
+    watched = Wall(HandClock(wall=wall), lambda: False)
     watched.newest_is(newest)
     assert watched.suspect == suspect
-    watched = Wall(HandClock(wall), lambda: True)
+    watched = Wall(HandClock(wall=wall), lambda: True)
     watched.newest_is(newest)
     assert not watched.suspect
 

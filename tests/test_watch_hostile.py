@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
+from hand_clock import HandClock
 from minehat.errors import MineHatError
 from minewatch.clock import SystemClock
 from minewatch.events.records import Media
@@ -189,19 +190,9 @@ class _Request:
     response_complete = False
 
 
-class _Hand:
-    now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.now
-
-
 def test_who_never_finishes_the_head_of_a_request_is_shown_out() -> None:
     """G4: on a clock turned by hand; a request under way is left alone, one that is answered begins a new wait."""
-    clock, busy, idle = _Hand(), _Connection(_Request()), _Connection()
+    clock, busy, idle = HandClock(0.0), _Connection(_Request()), _Connection()
     there = {busy, idle}
     doorman = usher.Usher(there, clock)
     doorman.look()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hand_clock import HandClock
 from itsdangerous import URLSafeSerializer
 from minewatch.config import passwords
 from minewatch.config.passwords import hashed
@@ -135,26 +136,18 @@ def test_forged_sessions_open_nothing(stage: Stage) -> None:
 def test_a_session_ends_with_the_shift_the_logout_and_the_password(stage: Stage, tmp_path: Path) -> None:
     """G5: an expired, an ended and an outlived session; what was ended stays so after a restart."""
     users = stage.config.web.users
-    now = [1_000_000.0]
-
-    class Hand:
-        def wall(self) -> float:
-            return now[0]
-
-        def monotonic(self) -> float:
-            return now[0]
-
-    sessions = Sessions(tmp_path, Hand())
+    clock = HandClock()
+    sessions = Sessions(tmp_path, clock)
     session, cookie = sessions.opened(users[0])
     assert sessions.read(cookie, users) == session
     changed = users[0].model_copy(update={"password_hash": hashed("another")})
     assert sessions.read(cookie, [changed]) is None and sessions.read(cookie, []) is None
     for away in (SHIFT + 1, -3600.0):
-        now[0] += away
+        clock.go(away)
         assert sessions.read(cookie, users) is None
-        now[0] -= away
+        clock.go(-away)
     sessions.end(session)
-    assert sessions.read(cookie, users) is None and Sessions(tmp_path, Hand()).read(cookie, users) is None
+    assert sessions.read(cookie, users) is None and Sessions(tmp_path, clock).read(cookie, users) is None
 
 
 def test_a_copied_cookie_is_worth_nothing_after_the_logout(stage: Stage) -> None:

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hand_clock import HandClock
 from minewatch.clock import SystemClock
 from minewatch.config.schema import MqttPart, Secret, SinksPart
 from minewatch.events.event import Event, Kept
@@ -29,7 +30,7 @@ from minewatch.sinks.topics import event_message, level, states
 from minewatch.status import CameraStatus
 from mqtt_lab import Broker, Listener, status_of
 from pydantic import SecretStr
-from sinks_lab import HandClock, add, eventually, filled
+from sinks_lab import add, eventually, filled
 
 GATE = CameraStatus("gate", "live", open_incidents=0)
 
@@ -384,7 +385,7 @@ def test_states_are_told_again_though_nothing_changes(broker: Broker) -> None:
         for _ in range(5):
             count(2)
         assert len(listener.heard) == 1
-        clock.turn(REFRESH)
+        clock.go(REFRESH)
         assert eventually(lambda: count(2))
         one.close()
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hand_clock import HandClock
 from minewatch import outlook
 from minewatch.album import EVERY, MOST, Album
 from minewatch.carried import carried
@@ -14,19 +15,6 @@ from minewatch.status import CameraStatus, DetectorStatus, SinkStatus, StorageSt
 
 LIVE = CameraStatus("gate", "live", last_looked=0.1)
 READY, WELL = DetectorStatus("ready"), StorageStatus("well")
-
-
-class Hand:
-    """A clock turned by hand; the wall shows 1000 s more."""
-
-    def __init__(self):
-        self.now, self.ahead = 0.0, 1000.0
-
-    def monotonic(self):
-        return self.now
-
-    def wall(self):
-        return self.now + self.ahead
 
 
 def text_of(cameras=(LIVE,), detector=READY, storage=WELL, sinks=(), fault="", suspect=False, page=""):
@@ -89,7 +77,7 @@ def test_a_fault_that_flaps_is_loud_once_in_a_cool_down_and_an_event_each_time()
 
 
 def test_what_a_run_left_open_goes_on_or_ends():
-    """C5: people's incidents and faults go on; pictures are judged anew; the disk's are the store's; cameras that are gone end."""
+    """C5: people and faults go on; pictures are judged anew; the disk's are the store's; cameras that are gone end."""
     person, refused, dark, gone, disk = (
         Event("bare_head", 1.0, "gate"), Event("camera_fault", 1.0, "gate", cause="refused"),
         Event("camera_fault", 1.0, "gate", cause="dark"), Event("bare_head", 1.0, "old"), Event("storage_fault", 1.0))
@@ -105,12 +93,11 @@ def test_what_a_run_left_open_goes_on_or_ends():
 
 def test_times_of_events_are_reckoned_back_from_the_monotonic_clock():
     """F4: a wall clock that jumps between sight and verdict moves what is shown, not what is measured."""
-    clock, faults = Hand(), Faults()
-    clock.now = 10.0
+    clock, faults = HandClock(10.0, wall=1010.0), Faults()
     (verdict,) = faults.began("detector_fault", 7.0, "hang", "", "")
     event = Scribe(clock, lambda: True).event_of(verdict)
     assert event.time == 1007.0 and event.clock_suspect and event.id == verdict.incident == event.incident
-    clock.ahead += 7200
+    clock.day += 7200
     (verdict,) = faults.ended("detector_fault", 9.0)
     end = Scribe(clock, lambda: False).event_of(verdict)
     assert end.time - end.began == 2.0 and end.incident == event.id != end.id

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hand_clock import NOON, HandClock
 from minewatch.cameras.clips import scratch_of
 from minewatch.clock import SystemClock
 from minewatch.config.schema import KeepPart
@@ -25,7 +26,7 @@ from minewatch.events.reserve import BYTES
 from minewatch.events.store import Store
 from minewatch.status import TrackStatus
 from PIL import Image
-from watch_events import NOON, HandClock, bare_head, ended, fill, noise, small_disk
+from watch_events import bare_head, ended, fill, noise, small_disk
 
 DAMAGES = {"random": 'head -c $(stat -c %s "$1") /dev/urandom | dd of="$1" conv=notrunc status=none',
            "truncated": 'truncate -s 20000 "$1"', "gone": 'rm "$1"'}

@@ -9,6 +9,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 import pytest
+from hand_clock import NOON, HandClock
 from minewatch.clock import SystemClock
 from minewatch.config.schema import KeepPart
 from minewatch.events.archive import Archive
@@ -18,7 +19,7 @@ from minewatch.events.recorder import Recorder
 from minewatch.events.records import Media
 from minewatch.events.retention import DAY, MOST_FILES, MOST_ROWS, thin_media, thin_rows
 from minewatch.events.store import Store
-from watch_events import NOON, HandClock, bare_head, ended, fill, noise, small_disk
+from watch_events import bare_head, ended, fill, noise, small_disk
 
 ROOM = KeepPart.model_construct(media_gb=1.0, disk_share=1.0, event_days=400)
 
@@ -102,7 +103,7 @@ def test_a_wrong_clock_deletes_nothing(tmp_path: Path, now: float) -> None:
 def test_an_archive_with_a_suspect_clock_forgets_no_rows_and_still_thins_pictures(tmp_path: Path) -> None:
     with with_media(tmp_path, 12) as store:
         store.append(bare_head(NOON + 500 * DAY))
-    clock, suspect = HandClock(NOON + 500 * DAY), [True]
+    clock, suspect = HandClock(wall=NOON + 500 * DAY), [True]
     keep = ROOM.model_copy(update={"media_gb": 4e-6})
     archive = Archive(tmp_path, keep, clock, lambda event: None, lambda: suspect[0])
     archive.tend()

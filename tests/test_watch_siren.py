@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hand_clock import NOON, HandClock
 from minewatch.clock import SystemClock
 from minewatch.config.schema import SinksPart, SirenPart
 from minewatch.events.event import Event, Kept
@@ -24,13 +25,11 @@ from minewatch.sinks.gpio import GET_LINE, SET_VALUES, GpioLine, request
 from minewatch.sinks.senders import Senders
 from minewatch.sinks.sink import Undelivered
 from minewatch.sinks.siren import STALE, Siren
-from sinks_lab import HandClock, add, eventually, filled
-
-WALL = 1.8e9
+from sinks_lab import add, eventually, filled
 
 
 def event(age: float = 0.0, kind: Any = "bare_head", loud: bool = True, seq: int = 1) -> Kept:
-    return Kept(seq, Event(kind, WALL - age, "gate", loud=loud))
+    return Kept(seq, Event(kind, NOON - age, "gate", loud=loud))
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def noise(tmp_path: Path) -> Path:
 
 def commanded(script: str, clock: Any = None, **told: Any) -> Siren:
     part = SirenPart(command=("sh", "-c", script), **told)
-    return Siren(part, clock or HandClock(wall=WALL))
+    return Siren(part, clock or HandClock())
 
 
 def test_the_command_gets_the_event(bell: Bell, noise: Path) -> None:
@@ -113,7 +112,7 @@ def test_a_command_that_does_not_end_is_killed_with_all_its_children(bell: Bell,
         def monotonic(self) -> float:
             return time.monotonic()
 
-    one = commanded(f"sleep 600 & echo $! > {noise}; wait", Now(wall=WALL), seconds=0.1)
+    one = commanded(f"sleep 600 & echo $! > {noise}; wait", Now(), seconds=0.1)
     with pytest.raises(Undelivered, match=r"did not end within 0\.3 s"):
         one.deliver([event()], bell)
     assert eventually(lambda: gone(int(noise.read_text())))
@@ -144,7 +143,7 @@ def test_a_command_that_is_not_there_is_told_before_it_is_needed(bell: Bell) -> 
 def test_no_shell_reads_the_arguments(bell: Bell, noise: Path) -> None:
     part = SirenPart(command=(sys.executable, "-c", f"import sys; open({str(noise)!r}, 'w').write(sys.argv[1])",
                               "$(touch /tmp/x); *"))
-    Siren(part, HandClock(wall=WALL)).deliver([event()], bell)
+    Siren(part, HandClock()).deliver([event()], bell)
     assert noise.read_text() == "$(touch /tmp/x); *"
 
 
@@ -218,7 +217,7 @@ class Turning(HandClock):
 
 
 def test_a_line_is_held_silent_then_active_then_silent(bell: Bell, chip: Chip) -> None:
-    one = Siren(SirenPart(gpio_chip="/dev/gpiochip0", gpio_line=105, seconds=3, active_low=True), Turning(wall=WALL))
+    one = Siren(SirenPart(gpio_chip="/dev/gpiochip0", gpio_line=105, seconds=3, active_low=True), Turning())
     one.ready(bell)
     one.ready(bell)
     assert [number for number, _ in chip.asked] == [GET_LINE]  # asked for once, inactive

@@ -11,6 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hand_clock import NOON
 from minehat.errors import MineHatError
 from minewatch.events.backups import make_backup, newest_first
 from minewatch.events.event import Event
@@ -23,7 +24,7 @@ from minewatch.events.reading import read_store
 from minewatch.events.records import Media, Sought
 from minewatch.events.seeking import ENDED
 from minewatch.events.store import Store
-from watch_events import NOON, bare_head, ended
+from watch_events import bare_head, ended
 
 WRITER = """
 import sys

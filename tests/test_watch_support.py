@@ -8,22 +8,13 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from hand_clock import NOON, HandClock
 from minehat.errors import MineHatError
 from minewatch import support
 from minewatch.events.event import Event
 from minewatch.events.store import Store
 from minewatch.support import ABOUT, support_bundle
 from test_watch_redact import CONFIG, SECRETS, URL_FORMS, tells
-
-NOW = 1_800_000_000.0
-
-
-class Clock:
-    def monotonic(self):
-        return 5.0
-
-    def wall(self):
-        return NOW
 
 
 @pytest.fixture
@@ -62,8 +53,8 @@ def watch(tmp_path, monkeypatch, page):
     (tmp_path / "watch.log").write_text(everything() + "\nthe last line\n")
     (tmp_path / "state").mkdir()
     with Store.writer(tmp_path / "state") as store:
-        store.append_all([Event("watch_began", NOW - 3 * 86400, remark="three days ago"),
-                          Event("config_refused", NOW - 60, remark=everything())])
+        store.append_all([Event("watch_began", NOON - 3 * 86400, remark="three days ago"),
+                          Event("config_refused", NOON - 60, remark=everything())])
     return path
 
 
@@ -76,7 +67,7 @@ def parts_of(bundle):
 def test_the_bundle_holds_what_it_says_and_no_secret(watch, tmp_path):
     """G1: the configuration, the log, the page, the events: 0 occurrences in any form."""
     out = tmp_path / "out" / "bundle.tar.gz"
-    names = support_bundle(watch, out, Clock())
+    names = support_bundle(watch, out, HandClock())
     parts = parts_of(out)
     assert list(parts) == names and set(names) == {"about.txt", *ABOUT}
     assert stat.S_IMODE(out.stat().st_mode) == 0o600 and os.listdir(out.parent) == ["bundle.tar.gz"]
@@ -87,7 +78,7 @@ def test_the_bundle_holds_what_it_says_and_no_secret(watch, tmp_path):
 
 
 def test_the_bundle_holds_what_helps(watch, tmp_path):
-    support_bundle(watch, tmp_path / "b.tar.gz", Clock())
+    support_bundle(watch, tmp_path / "b.tar.gz", HandClock())
     parts = parts_of(tmp_path / "b.tar.gz")
     config = json.loads(parts["config.json"])
     assert config["cameras"][0] == {"name": "a", "url": "rtsp://10.0.0.1/live", "user": "admin", "password": "***"}
@@ -106,7 +97,7 @@ def test_a_wrong_configuration_is_bundled_too(watch, tmp_path):
     """Its mistakes are told, and what stands at misspelt keys is hidden all the same."""
     text = watch.read_text().replace("{host: broker, user: u, password:", "{host: broker, user: u, pasword:")
     watch.write_text(text.replace("transport", "transprot").replace("version: 1", "version: 7"))
-    support_bundle(watch, tmp_path / "b.tar.gz", Clock())
+    support_bundle(watch, tmp_path / "b.tar.gz", HandClock())
     parts = parts_of(tmp_path / "b.tar.gz")
     assert "did you mean 'password'?" in parts["mistakes.txt"] and "version: found 7" in parts["mistakes.txt"]
     assert json.loads(parts["config.json"])["sinks"]["mqtt"]["pasword"] == "***"
@@ -116,7 +107,7 @@ def test_a_wrong_configuration_is_bundled_too(watch, tmp_path):
 
 def test_what_is_no_yaml_is_not_shown(watch, tmp_path):
     watch.write_text(watch.read_text() + "\n  x: [Fortuna-Two\n")
-    assert support_bundle(watch, tmp_path / "b.tar.gz", Clock()) == ["about.txt", "mistakes.txt", "versions.json"]
+    assert support_bundle(watch, tmp_path / "b.tar.gz", HandClock()) == ["about.txt", "mistakes.txt", "versions.json"]
     assert "Fortuna" not in "".join(parts_of(tmp_path / "b.tar.gz").values())
 
 
@@ -125,7 +116,7 @@ def test_a_watch_that_is_not_there_is_told_and_no_obstacle(watch, tmp_path):
         (tmp_path / gone).rename(tmp_path / f"{gone}.gone")
     watch.write_text(watch.read_text().replace("127.0.0.1:", "127.0.0.1:1 #"))
     watch.write_text(watch.read_text().replace("1 #", "1'} #"))
-    support_bundle(watch, tmp_path / "b.tar.gz", Clock())
+    support_bundle(watch, tmp_path / "b.tar.gz", HandClock())
     parts = parts_of(tmp_path / "b.tar.gz")
     assert parts["status.json"].startswith("could not be told: the page does not answer")
     assert parts["events.jsonl"].startswith("could not be told: ") and parts["log.txt"] == ""
@@ -135,7 +126,7 @@ def test_a_bundle_is_bounded(watch, tmp_path, monkeypatch):
     """However long the log is: its end, from the beginning of a line on."""
     monkeypatch.setattr(support, "MOST_BYTES", 10_000)
     (tmp_path / "watch.log").write_text("".join(f"line {number:06d} Fortuna-One\n" for number in range(100_000)))
-    support_bundle(watch, tmp_path / "b.tar.gz", Clock())
+    support_bundle(watch, tmp_path / "b.tar.gz", HandClock())
     parts = parts_of(tmp_path / "b.tar.gz")
     assert all(len(text) <= 10_000 for text in parts.values())
     assert parts["log.txt"].startswith("line ") and parts["log.txt"].endswith("line 099999 ***\n")
@@ -144,7 +135,7 @@ def test_a_bundle_is_bounded(watch, tmp_path, monkeypatch):
 def test_a_bundle_that_cannot_be_written_leaves_nothing(watch, tmp_path):
     (tmp_path / "wall").write_text("a file")
     with pytest.raises(MineHatError, match="is a file, not a folder"):
-        support_bundle(watch, tmp_path / "wall" / "b.tar.gz", Clock())
+        support_bundle(watch, tmp_path / "wall" / "b.tar.gz", HandClock())
     with pytest.raises(MineHatError, match="No such file"):
-        support_bundle(tmp_path / "none.yaml", tmp_path / "b.tar.gz", Clock())
+        support_bundle(tmp_path / "none.yaml", tmp_path / "b.tar.gz", HandClock())
     assert not (tmp_path / "b.tar.gz").exists()

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bright_onnx import CARD, bright_onnx
-from detectors import HandClock, bright, driven, staged
+from detectors import bright, driven, staged
+from hand_clock import HandClock
 from minehat import scenes
 from minehat.detections import Detections, no_detections
 from minewatch.detection.candidate import Candidate

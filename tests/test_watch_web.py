@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hand_clock import HandClock
 from minehat.errors import MineHatError
 from minewatch.clock import SystemClock
 from minewatch.config.load import read_config
@@ -312,19 +313,9 @@ def test_a_store_that_cannot_be_read_leaves_the_live_page_standing(tmp_path: Pat
         assert "Traceback" not in stage.browser().get("/events").text
 
 
-class _Hand:
-    now = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.now
-
-
 def test_what_is_known_grows_old(tmp_path: Path) -> None:
     config, path = config_at(tmp_path)
-    clock = _Hand()
+    clock = HandClock(100.0)
     board = Board(setup_of(config, path), clock)
     board.take(News(status_of(monotonic=100.0), b""))
     board.take(Live("Gate 2", b"jpeg", 100.0))

@@ -11,28 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hand_clock import NOON
 from minewatch.events.event import Event
 from minewatch.events.files import Snapshot
-
-NOON = 1_795_348_800.0  # 2026-11-22 12:00:00 UTC
-
-
-class HandClock:
-    """Both hands are turned by the test."""
-
-    def __init__(self, wall: float = NOON, monotonic: float = 1000.0) -> None:
-        self.now, self.day = monotonic, wall
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def wall(self) -> float:
-        return self.day
-
-    def go(self, seconds: float) -> None:
-        """Time passes."""
-        self.now += seconds
-        self.day += seconds
 
 
 def bare_head(time: float = NOON, camera: str = "gate", **more: Any) -> Event:
