@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 
+import onnx
 import pytest
 from bright_onnx import bright_onnx
 from minebench.lab.faultcam import FaultCam
@@ -127,6 +128,18 @@ def test_a_model_that_is_none_ends_the_watch_for_good(tmp_path, content):
     done = subprocess.run([sys.executable, "-m", "minewatch", "run", str(watch.config)], capture_output=True,
                           text=True, timeout=60)
     assert done.returncode == 78 and "bright.onnx" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_model_that_no_runtime_takes_ends_the_watch_for_good(tmp_path):
+    """D4: its card can be read, its graph cannot be run."""
+    model = onnx.load(bright_onnx(tmp_path / "bright.onnx"))
+    model.graph.node[0].op_type = "NoSuchOperator"
+    onnx.save(model, tmp_path / "bright.onnx")
+    watch = Watching(tmp_path, ["rtsp://127.0.0.1:1/x"])
+    done = subprocess.run([sys.executable, "-m", "minewatch", "run", str(watch.config)], capture_output=True,
+                          text=True, timeout=60)
+    assert done.returncode == 78 and "NoSuchOperator" in done.stderr and "Traceback" not in done.stderr
+    assert [row["kind"] for row in watch.rows("detector_fault", "watch_ended")] == ["detector_fault", "watch_ended"]
 
 
 def test_a_configuration_that_is_wrong_ends_the_watch_for_good(tmp_path):

@@ -99,8 +99,8 @@ class Posts(Mapping[str, Post]):
             self._tell(self._posts[name].change(part, config.rules, self._classes), name)
 
     def learn(self, classes: Sequence[str]) -> None:
-        """Another model looks; it may name its classes in another order."""
-        if tuple(classes) == self._classes:
+        """Another model looks; it may name its classes in another order. None are known before the first is loaded."""
+        if not classes or tuple(classes) == self._classes:
             return
         self._classes = tuple(classes)
         for name, post in self._posts.items():
