@@ -18,6 +18,7 @@ from .event import Event, Kept
 from .high_mark import HighMark
 from .mending import mend, open_sound
 from .probe import Probe
+from .reading import let_go
 from .reserve import BYTES, ROOM, Reserve
 from .shelf import Shelf
 from .standing import Standing
@@ -94,7 +95,7 @@ class Archive:
         except (OSError, MineHatError) as exc:  # of a picture: events may well be written
             if cause_of(exc) == "full":
                 self.standing.fails("full")
-            else:
+            elif self.standing.cause is None:  # else it is known what is wrong
                 self.shelf.text = f"a picture cannot be kept: {exc}"
             return False
         return True
@@ -116,6 +117,7 @@ class Archive:
         self._begin()
 
     def _reopen(self) -> None:
+        let_go(self._folder)
         try:
             self._open()
         except MineHatError as exc:

@@ -8,8 +8,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any
+from weakref import WeakSet
 
 from .event import Event, Kept
 from .opening import database, no_store, open_guest, open_reader
@@ -18,6 +19,8 @@ from .seeking import ACKNOWLEDGED, ENDED, condition
 from .transaction import transaction
 
 EVERY = Sought()
+_readers: WeakSet[Reader] = WeakSet()  # of this process
+_adding = Lock()
 
 
 class Reader:
@@ -33,6 +36,8 @@ class Reader:
         self._lock = RLock()
         self._connection: Any = None
         self._file: tuple[int, int] | None = None
+        with _adding:
+            _readers.add(self)
 
     def after(self, seq: int, limit: int = 1000, sought: Sought = EVERY) -> list[Kept]:
         """The events that follow number `seq`, in order."""
@@ -122,6 +127,10 @@ class Reader:
         with self._writing() as connection:
             connection.execute("INSERT INTO audit (time, who, action, seq, remark) VALUES (?, ?, ?, ?, ?)", row)
 
+    def is_of(self, folder: Path) -> bool:
+        """Whether this folder's store is read."""
+        return self._folder == folder
+
     def close(self) -> None:
         """Let go of the connection; the next call opens another."""
         with self._lock:
@@ -168,6 +177,18 @@ class Reader:
         """A connection inside a transaction."""
         with self._lock, open_guest(self._folder) as connection, transaction(connection):
             yield connection
+
+
+def let_go(folder: Path) -> None:
+    """Close the connections of this process's readers; each opens another when it is asked next.
+
+    What SQLite opened on a read-only disk stays read-only for a whole process, for as long as one connection is open:
+    nobody could write when the disk is mended.
+    """
+    with _adding:
+        found = [reader for reader in _readers if reader.is_of(folder)]
+    for reader in found:
+        reader.close()
 
 
 def read_store(folder: Path) -> Reader:

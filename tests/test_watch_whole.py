@@ -1,0 +1,230 @@
+"""What a whole watch does about faults that only its parts were asked for: disk, clock, network, and itself."""
+
+import os
+import re
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from minebench.lab.clips import write_clip
+from minebench.lab.faultcam import FaultCam
+from mqtt_lab import Broker, Listener
+from watching import BLIND_TO_HEALTH, FPS, SIDE, Watching, bare_clip, wait_for
+
+FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system")
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Somebody bare-headed for two of every four and a half seconds."""
+    return bare_clip(tmp_path_factory.mktemp("clips") / "bare.mp4", 4.5, (0.2, 2.2))
+
+
+@pytest.fixture
+def cam(clip):
+    with FaultCam([clip]) as cam:
+        yield cam
+
+
+RULES = {"quiet": 1.0, "seconds": 0.5, "cooldown": 2.0}
+CLIPS = {"before": 0, "after": 1}
+
+
+@contextmanager
+def small_disk(path, size="4m"):
+    """A file system of that size."""
+    path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0750", "tmpfs", path], check=True)
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", "-l", path], check=True)
+
+
+def fill(path):
+    """Take all the room that is left."""
+    with open(path, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"x" * 65536)
+        except OSError:
+            pass
+
+
+def metric(watch, name):
+    return float(re.search(rf"(?m)^{name}(?:{{.*}})? (\S+)", watch.get("/metrics").decode())[1])
+
+
+def storage(watch, standing):
+    return wait_for(lambda: (status := watch.status()) and status["storage"]["standing"] == standing and status)
+
+
+def no_gap(rows):
+    return [row["seq"] for row in rows] == list(range(1, len(rows) + 1))
+
+
+@ROOT_ONLY
+def test_alarms_go_on_where_the_disk_is_full_and_pictures_are_refused(tmp_path, cam):
+    """E1: another file takes all room: rows go on out of the reserve, pictures are refused and counted, and it is told."""
+    with small_disk(tmp_path / "state") as state, Watching(tmp_path, [cam.url(0)], rules=RULES, clips=CLIPS) as watch:
+        wait_for(lambda: list(state.rglob("*.mp4")) and watch.rows("bare_head_ended"))
+        fill(state / "ballast")
+        status = storage(watch, "full")
+        assert "cannot be kept" in status["text"] and status["troubles"]
+        heads = len(watch.rows("bare_head"))
+        wait_for(lambda: len(watch.rows("bare_head")) >= heads + 2)
+        assert wait_for(lambda: watch.status()["storage"]["refused_media"]) >= 1
+        assert metric(watch, "minewatch_storage_media_refused_total") >= 1
+        assert watch.get("/api/status")["watching"]
+        fault, = watch.rows("storage_fault")
+        assert fault["cause"] == "full" and fault["loud"]
+        (state / "ballast").unlink()
+        storage(watch, "well")
+        well, = wait_for(lambda: watch.rows("storage_well"))
+        assert well["incident"] == fault["id"]
+        assert watch.stop() == 0
+        assert no_gap(watch.rows())
+        for path in state.rglob("*.jpg"):
+            assert path.read_bytes().endswith(b"\xff\xd9")
+        assert not [path for path in state.rglob("*") if path.suffix in (".tmp", ".part")]
+        assert (state / ".reserve").stat().st_size >= 1_000_000
+
+
+def spoil(path):
+    """Overwrite all of a file with random bytes, as a dying disk might."""
+    size = path.stat().st_size
+    with open(path, "r+b", buffering=0) as file:
+        file.write(os.urandom(size))
+
+
+def test_a_database_that_is_spoilt_is_put_aside_and_the_watch_goes_on(tmp_path, cam):
+    """E5: random bytes over the database, while the watch runs and before it starts: told, mended, no camera notices."""
+    with Watching(tmp_path, [cam.url(0)], rules=RULES) as watch:
+        wait_for(lambda: watch.rows("bare_head_ended"))
+        highest = watch.rows()[-1]["seq"]
+        spoil(watch.state / "events.db")
+        fault = wait_for(lambda: watch.rows("storage_fault"))[-1]
+        assert fault["cause"] == "corrupt" and fault["loud"] and fault["seq"] > highest
+        assert wait_for(lambda: watch.rows("storage_well"))
+        head = wait_for(lambda: [row for row in watch.rows("bare_head") if row["seq"] > highest])[-1]
+        assert wait_for(lambda: watch.get(f"/api/events?after={highest}"))["events"]
+        assert watch.camera()["opened"] == 1 and watch.status()["storage"]["standing"] == "well"
+        assert list(watch.state.glob("events.db.corrupt-*Z"))
+        assert watch.stop() == 0
+        spoil(watch.state / "events.db")
+        watch.start()
+        watch.watching()
+        assert wait_for(lambda: watch.rows("storage_fault"))[-1]["cause"] == "corrupt"
+        assert wait_for(lambda: [row for row in watch.rows("bare_head") if row["seq"] > head["seq"]])
+
+
+@ROOT_ONLY
+def test_a_read_only_folder_keeps_nothing_and_stops_nothing(tmp_path, cam):
+    """E6: the state folder is read-only: pictures are looked at, MQTT tells; later the rows are written."""
+    with small_disk(tmp_path / "state", "16m") as state, Broker(tmp_path / "broker") as broker, \
+            Listener(broker.port) as ear:
+        sinks = {"mqtt": {"host": "127.0.0.1", "port": broker.port}}
+        with Watching(tmp_path, [cam.url(0)], rules=RULES, sinks=sinks) as watch:
+            wait_for(lambda: watch.rows("bare_head"))
+            assert watch.stop() == 0
+            subprocess.run(["mount", "-o", "remount,ro", state], check=True)
+            before = len(watch.rows())
+            ear.heard.clear()
+            watch.start()
+            status = storage(watch, "failing")
+            assert "read-only" in status["storage"]["text"]
+            wait_for(lambda: [one for one in ear.payloads("bare_head") if one["kind"] == "bare_head"])
+            assert watch.get("/api/status")["watching"] and len(watch.rows()) == before
+            subprocess.run(["mount", "-o", "remount,rw", state], check=True)
+            storage(watch, "well")
+            wait_for(lambda: watch.rows("storage_well"))
+            assert len(watch.rows("storage_fault")) == len(watch.rows("storage_well")) == 1
+            assert watch.camera()["opened"] == 1 and no_gap(watch.rows())
+
+
+def test_a_wall_clock_that_jumps_moves_no_event(tmp_path, cam):
+    """F4: libfaketime over all processes, +2 h, -2 h, 1970, 2038: no reconnect, none missed or double, no notice more."""
+    if not FAKETIME:
+        pytest.skip("libfaketime is not installed: apt install libfaketime")
+    setting = tmp_path / "faketime.rc"
+    setting.write_text("+0")
+    now = int(time.time())
+    with Watching(tmp_path, [cam.url(0)], rules={**RULES, "cooldown": 3600.0}) as watch:
+        watch.stop()
+        watch.start({"LD_PRELOAD": str(FAKETIME[0]), "FAKETIME_TIMESTAMP_FILE": str(setting), "FAKETIME_NO_CACHE": "1",
+                     "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
+        watch.watching(60)
+        began = len(watch.rows("clock_moved"))
+        for turn, seconds in enumerate((7200, -7200, 86400 - now, 2_145_916_800 - now, 0)):
+            setting.write_text(f"{seconds:+d}")
+            wait_for(lambda turn=turn: len(watch.rows("clock_moved")) == began + turn + 1)
+            heads = len(watch.rows("bare_head"))
+            wait_for(lambda heads=heads: len(watch.rows("bare_head")) > heads)
+        assert watch.camera()["opened"] == 1 and not watch.rows("camera_fault", "detector_fault", "storage_fault")
+        told = watch.rows("bare_head", "bare_head_ended")
+        assert watch.stop() == 0
+    pairs = list(zip(told[::2], told[1::2], strict=False))
+    assert all(head["kind"] == "bare_head" and end["incident"] == head["id"] for head, end in pairs)
+    assert sum(head["loud"] for head in told) <= 2  # one of each run
+    assert no_gap(watch.rows())
+
+
+SEEING = {**BLIND_TO_HEALTH, "seconds": 1.0, "frozen_seconds": 5.0}
+
+
+@pytest.mark.parametrize(("cause", "fault"), [("frozen", {"still": True}), ("dark", {"clip": 1})])
+def test_a_picture_that_cannot_be_judged_is_not_watched(tmp_path, clip, cause, fault):
+    """A12, A14: a frozen encoder, a black picture: a fault with its cause, NOT WATCHING, and well again."""
+    black = write_clip(tmp_path / "black.mp4", (np.zeros((SIDE, SIDE, 3), np.uint8) for _ in range(25)), FPS, 12)
+    with FaultCam([clip, black], mounts=1) as cam:
+        camera = {"name": "gate", "url": cam.url(0), "health": {**SEEING, cause: True}}
+        with Watching(tmp_path, [camera]) as watch:
+            watch.watching()
+            cam.fault(0, **fault)
+            told, = wait_for(lambda: watch.rows("camera_fault"))
+            assert told["cause"] == cause and told["camera"] == "gate" and told["loud"]
+            text = wait_for(lambda: (text := watch.status()["text"]).startswith("NOT WATCHING") and text)
+            assert cause in text and watch.camera()["standing"] == "live" and watch.camera()["faults"] == [cause]
+            assert not watch.get("/api/status")["watching"] and watch.get("/readyz") is None
+            cam.well(0)
+            well, = wait_for(lambda: watch.rows("camera_well"))
+            assert well["incident"] == told["id"]
+            watch.watching()
+            assert watch.camera()["opened"] == 1
+
+
+def test_another_resolution_goes_on_with_the_same_person(tmp_path):
+    """A11: twice the size in the middle of an incident: it goes on, and boxes are those of the new picture."""
+    small, large = (bare_clip(tmp_path / f"{side}.mp4", 40, (0.0, 40), side=side) for side in (SIDE, 2 * SIDE))
+    with FaultCam([small, large], mounts=1) as cam, Watching(tmp_path, [cam.url(0)]) as watch:
+        head, = wait_for(lambda: watch.rows("bare_head"))
+        cam.fault(0, clip=1)
+        wait_for(lambda: watch.camera()["width"] == 2 * SIDE)
+        wait_for(lambda: watch.camera()["open_incidents"] == 1 and watch.camera()["tracks"])
+        track, = watch.camera()["tracks"]
+        assert track["box"] == pytest.approx([1 / 3, 1 / 3, 2 / 3, 2 / 3], abs=0.05) and track["alarmed"]
+        watch.watching()
+        assert [row["seq"] for row in watch.rows("bare_head", "bare_head_ended")] == [head["seq"]]
+
+
+def test_12_cameras_at_once_are_told_of_and_come_back_without_a_storm(tmp_path, clip):
+    """A7: all connections are cut, none can be made; each camera is told of once, and once that it is well."""
+    with FaultCam([clip], mounts=12) as cam, Watching(tmp_path, [cam.url(row) for row in range(12)],
+                                                      rules={**RULES, "seconds": 60.0}) as watch:
+        names = {f"cam {row}" for row in range(12)}
+        watch.watching(60)
+        opened = sum(one["opened"] for one in watch.status()["cameras"])
+        cam.refuse(True)
+        cam.cut()
+        wait_for(lambda: {row["camera"] for row in watch.rows("camera_fault")} == names)
+        wait_for(lambda: watch.status()["text"].count("waiting") == 12, 30)
+        cam.refuse(False)
+        watch.watching(60)
+        wait_for(lambda: {row["camera"] for row in watch.rows("camera_well")} == names, 30)
+        assert len(watch.rows("camera_fault")) == len(watch.rows("camera_well")) == 12
+        assert sum(one["opened"] for one in watch.status()["cameras"]) - opened <= 12 * 8
