@@ -75,7 +75,7 @@ def status_of(cameras: Sequence[CameraStatus] = (), watching: bool = True, **cha
 def live_camera(name: str, **changes: Any) -> CameraStatus:
     """A camera that all is well with."""
     return replace(CameraStatus(name, "live", since=SystemClock().wall() - 4000, width=1280, height=720, fps=25.0,
-                                looked=12.4, age_ms=88.0, last_frame=0.05, opened=1), **changes)
+                                looked=12.4, age_ms=88.0, last_frame=0.05, last_looked=0.1, opened=1), **changes)
 
 
 @cache

@@ -23,6 +23,8 @@ from minewatch.config.load import read_config
 from minewatch.config.schema import ZonePart
 from minewatch.events.event import Kind
 from minewatch.events.store import Store
+from minewatch.outlook import OLD
+from minewatch.status import DetectorStatus
 from minewatch.web.board import Board
 from minewatch.web.messages import Live, News, Reload, setup_of
 from minewatch.web.server import SILENT_SECONDS, Page
@@ -311,6 +313,25 @@ def test_a_store_that_cannot_be_read_leaves_the_live_page_standing(tmp_path: Pat
         assert page.status_code == 200 and "Events cannot be read now" in page.text
         assert stage.browser().get("/events").status_code == 503
         assert "Traceback" not in stage.browser().get("/events").text
+
+
+def test_a_camera_whose_pictures_nobody_looks_at_is_not_shown_as_watched(tmp_path: Path) -> None:
+    """D2: frames arrive, the newest result was a young one, and yet nobody has looked for seconds."""
+    with Stage(tmp_path) as stage:
+        unseen = live_camera("Gate 2", last_looked=OLD + 1, age_ms=80.0)
+        stage.tell(status_of((unseen, live_camera("三号巷道")), watching=False))
+        for page in ("/", "/camera/Gate 2", "/health"):
+            assert stage.browser().get(page).text.count("no picture has been looked at for seconds") >= 1
+        stage.tell(status_of((live_camera("Gate 2"), live_camera("三号巷道"))))
+        assert "no picture has been looked at" not in stage.browser().get("/camera/Gate 2").text
+
+
+def test_a_detector_that_fails_often_is_told_beside_other_troubles(tmp_path: Path) -> None:
+    """D3: one trouble hides no other."""
+    with Stage(tmp_path) as stage:
+        stage.tell(status_of(detector=DetectorStatus("degraded", looking=True), clock_suspect=True))
+        page = stage.browser().get("/").text
+        assert "Detector: degraded" in page and "clock" in page
 
 
 def test_what_is_known_grows_old(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ class Gaze:
         every = LIVE if picture.camera in self._page.viewed else GLANCE
         if now - self._shown.get(picture.camera, float("-inf")) >= every:
             self._shown[picture.camera] = now
-            self._page.picture(picture.camera, live_jpeg(picture.pixels, post.tracks, zones=post.part.zones))
+            self._page.picture(picture.camera, live_jpeg(picture.pixels, post.tracks))
 
 
 def _snapshots(post: Post, picture: Picture) -> Callable[[], Snapshot]:

@@ -9,19 +9,16 @@ import numpy as np
 import numpy.typing as npt
 from minehat.guests import load_cv2
 
-from .config.schema import ZonePart
 from .status import TrackStatus
 
 WIDEST = 640  # pixels
 QUALITY = 75
 COLOURS = {"helmet": (90, 200, 60), "bare": (50, 60, 235), "unknown": (200, 200, 200),  # BGR
            "ignored": (120, 120, 120)}
-ZONES = {"helmet": (235, 190, 90), "no_entry": (60, 140, 250), "ignore": (140, 140, 140)}  # BGR
 
 
-def live_jpeg(frame: npt.NDArray[np.uint8], tracks: Sequence[TrackStatus], widest: int = WIDEST,
-              zones: Sequence[ZonePart] = ()) -> bytes:
-    """A JPEG of a uint8 [h, w, 3] BGR frame, at most `widest` pixels wide, people and zones drawn in it.
+def live_jpeg(frame: npt.NDArray[np.uint8], tracks: Sequence[TrackStatus], widest: int = WIDEST) -> bytes:
+    """A JPEG of a uint8 [h, w, 3] BGR frame, at most `widest` pixels wide, people drawn in it; zones draws the page.
 
     Helmets are in thin frames; bare heads in thick ones with a mark above, so that nobody needs to tell red from green.
     """
@@ -32,9 +29,6 @@ def live_jpeg(frame: npt.NDArray[np.uint8], tracks: Sequence[TrackStatus], wides
         picture = cv2.resize(frame, small, interpolation=cv2.INTER_AREA)
     else:
         picture = frame.copy()
-    for zone in zones:
-        corners = np.array(zone.points) * (picture.shape[1], picture.shape[0])
-        cv2.polylines(picture, [corners.round().astype(np.int32)], True, ZONES[zone.rule], 1, cv2.LINE_AA)
     for track in sorted(tracks, key=lambda track: track.wears == "bare"):
         _draw(cv2, picture, track)
     written, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..outlook import OLD
 from ..status import CameraStatus, Status
 from . import times
 from .board import Board
 from .words import Words
-
-OLD_MS = 5000.0  # a result older than this is no watching
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def why_not(camera: CameraStatus, words: Words) -> str:
         return f"{word}: {words.of('cause', camera.cause)}" if camera.cause else word
     if camera.faults:
         return ", ".join(words.of("cause", fault) for fault in camera.faults)
-    if camera.age_ms is None or camera.age_ms > OLD_MS:
+    if camera.last_looked is None or camera.last_looked > OLD:
         return words["not_looked_at"]
     return ""
 
@@ -74,6 +73,8 @@ def _troubles(status: Status, words: Words) -> tuple[Line, ...]:
     found = []
     if status.detector.fallback:
         found.append(words["fallback_runs"])
+    elif status.detector.standing == "degraded":
+        found.append(f"{words['detector']}: {words.of('detector', 'degraded')}")
     if status.storage.standing != "well":
         found.append(f"{words['storage']}: {words.of('storage', status.storage.standing)}")
     found += [words["sink_behind"].format(sink.name, sink.behind) for sink in status.sinks

@@ -49,7 +49,7 @@ class News:
 
 @dataclass(frozen=True)
 class Live:
-    """The newest picture of a camera, boxes and zones drawn in it."""
+    """The newest picture of a camera, people drawn in it."""
 
     camera: str
     jpeg: bytes
