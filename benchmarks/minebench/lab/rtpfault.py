@@ -34,7 +34,7 @@ class RtpFault(FaultProxy):
     def __init__(self, upstream: int, port: int = 0, seed: int = 0, drop: float = 0.0, corrupt: float = 0.0) -> None:
         super().__init__(upstream, port, seed)
         self.weather: PacketWeather = PacketWeather(drop=drop, corrupt=corrupt)
-        self.passed = self.dropped = self.corrupted = 0  # RTP packets so far
+        self.passed = self.dropped = 0  # RTP packets so far
 
     async def next_piece(self, reader: asyncio.StreamReader, down: bool) -> bytes:
         """A whole packet, or a whole answer."""
@@ -56,7 +56,6 @@ class RtpFault(FaultProxy):
     def _spoilt(self, packet: bytes) -> bytes:
         if self._chance.random() >= self.weather.corrupt:
             return packet
-        self.corrupted += 1
         bit = self._chance.randrange(8 * HEAD, 8 * len(packet))
         return packet[:bit // 8] + bytes([packet[bit // 8] ^ 1 << bit % 8]) + packet[bit // 8 + 1:]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from minehat.errors import MineHatError
 
@@ -32,14 +32,6 @@ class Address:
     def open_url(self) -> str:
         """Without user and password."""
         return f"{self.scheme}://{self.told}{self.path}"
-
-    @property
-    def full_url(self) -> str:
-        """With user and password, encoded so that every character of theirs arrives."""
-        if self.user is None:
-            return self.open_url
-        word = "" if self.password is None else ":" + quote(self.password, safe="")
-        return f"{self.scheme}://{quote(self.user, safe='')}{word}@{self.told}{self.path}"
 
 
 def address_of(url: str) -> Address:

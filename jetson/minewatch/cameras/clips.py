@@ -1,7 +1,7 @@
 """Clips: a stream's own packets, copied into fragmented MP4 without being encoded again.
 
 Each is written under a scratch name beside its own and gets that when it is whole. The scratch file of a
-reader that was killed can be played up to its last fragment: `rescued` gives it its name after all.
+reader that was killed can be played up to its last fragment: the store gives it its name after all.
 """
 
 from __future__ import annotations
@@ -175,25 +175,6 @@ class Timeline:
 def scratch_of(path: Path) -> Path:
     """Where a clip lies while it is written."""
     return path.with_name(f".{path.stem}{SCRATCH}")
-
-
-def rescued(path: str | os.PathLike[str]) -> int:
-    """Give the clip of a killed reader its name. Returns its bytes; 0 where there is nothing that can be played."""
-    final = Path(path)
-    scratch = scratch_of(final)
-    with suppress(OSError):
-        content = scratch.read_bytes()
-        if b"moof" in content:
-            os.replace(scratch, final)
-            return len(content)
-        scratch.unlink()
-    return 0
-
-
-def rescued_all(folder: Path) -> list[Path]:
-    """The same for every clip that a killed daemon left below a folder. Their names."""
-    found = [path.with_name(f"{path.name[1:-len(SCRATCH)]}.mp4") for path in folder.rglob(f".*{SCRATCH}")]
-    return [path for path in found if rescued(path)]
 
 
 class _Forward:

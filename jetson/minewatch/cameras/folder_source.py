@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 import av
@@ -18,8 +19,7 @@ from .pyav_source import AvImage
 from .source import MOST_PIXELS, Frame, Plan, SourceLost, Taken
 
 LOOK = 0.5  # seconds between two looks into the folder
-STILL = 1.0  # seconds without a change, after which a file that cannot be read yet ...
-GIVEN_UP = 10.0  # ... and after which it is broken
+GIVEN_UP = 10.0  # seconds without a change, after which a file that cannot be read is broken
 Stamp = tuple[int, int]  # time of the last change, in ns, and bytes
 
 
@@ -99,5 +99,7 @@ class FolderSource:
         try:
             stat = entry.stat()
         except OSError:  # it has just gone
+            return
+        if not S_ISREG(stat.st_mode):  # reading a pipe or a device would never end
             return
         listed[entry.name] = (stat.st_mtime_ns, stat.st_size)

@@ -102,4 +102,3 @@ class Leave:
 
 THUMB_HEIGHT, THUMB_WIDTH = 90, 160
 FromReader = Born | Opened | Arrived | Beat | Skipped | Lost | ClipDone
-ToReader = Free | Clip | Leave

@@ -84,4 +84,3 @@ class Gone:
 
 
 FromDetector = Ready | Found | Said | Gone
-ToDetector = Load | Look

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -80,10 +79,6 @@ class Event:
         for name in ("time", "began", "camera_time"):
             told[name] = None if told[name] is None else iso(told[name])
         return told
-
-    def to_json(self) -> str:
-        """One line."""
-        return json.dumps(self.to_dict(), ensure_ascii=False)
 
 
 @dataclass(frozen=True)

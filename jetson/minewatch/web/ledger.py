@@ -20,7 +20,7 @@ class Ledger:
     def __init__(self, store: Reader, clock: Clock) -> None:
         self._store, self._clock = store, clock
         self._lock = threading.Lock()
-        self._began, self._written, self._left_out = float("-inf"), 0, 0
+        self._began, self._written = float("-inf"), 0
 
     def wrote(self, action: str, who: str, remark: str = "", seq: int | None = None) -> None:
         """Raises sqlite3.Error where it cannot be written: then it must not be done either."""
