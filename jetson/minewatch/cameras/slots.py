@@ -46,11 +46,15 @@ class Slots:
 
 
 def made(count: int, height: int, width: int) -> Slots:
-    """New memory. Raises SourceLost where the machine has no room for it."""
+    """New memory. Raises SourceLost where the machine has no room for it, or lets us make none."""
     size = count * height * width * 3
     while True:
         path = FOLDER / f"{PREFIX}{secrets.token_hex(8)}"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except OSError as exc:
+            raise SourceLost("forbidden", f"{FOLDER} cannot be written to: {exc.strerror}. Frames are kept there; it "
+                             "must be a tmpfs that this user may write to") from exc
         try:
             fcntl.flock(handle, fcntl.LOCK_SH)
             os.posix_fallocate(handle, 0, size)  # or else a full /dev/shm ends the process at the first write
@@ -58,7 +62,7 @@ def made(count: int, height: int, width: int) -> Slots:
                 return Slots(path.name, mmap.mmap(handle, size), count, height, width)
         except OSError as exc:
             path.unlink(missing_ok=True)
-            if exc.errno != errno.ENOSPC:
+            if exc.errno not in (errno.ENOSPC, errno.EFBIG, errno.ENOMEM):
                 raise
             raise SourceLost("format", f"{FOLDER} has no room for {count} frames of {width}x{height} "
                              f"({size / 1e6:.0f} MB): set `widest` lower, or make {FOLDER} larger "

@@ -46,6 +46,8 @@ def camera_url(text: str) -> str:
     """A camera's URL, a device, or the path of a video or folder."""
     if not text or re.search(r"[\x00-\x1f\x7f]", text):
         raise ValueError("found nothing that can be opened; wanted rtsp://..., /dev/..., a video or a folder")
+    if text != text.strip():
+        raise ValueError("found a space before or after it; wanted none there")
     if not is_url(text):
         return text
     _check_url(text, CAMERA_SCHEMES, "; a device, video or folder is named by its path alone")

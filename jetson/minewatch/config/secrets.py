@@ -60,7 +60,7 @@ def _of_variable(name: str) -> str:
 
 def _of_file(path: str) -> str:
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=_never_waiting) as file:
             raw = file.readline(LONGEST)
         text = raw.decode().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as exc:
@@ -69,3 +69,8 @@ def _of_file(path: str) -> str:
     if not text.isprintable() or not text:
         raise MineHatError(f"{path} begins with no line of plain text. Put the password alone into its first line.")
     return text
+
+
+def _never_waiting(path: str, flags: int) -> int:
+    """Of a pipe into which nobody writes the end is read at once: a reload must not hold up the watch."""
+    return os.open(path, flags | os.O_NONBLOCK)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from typing import Any
 
 from ..clock import Clock
 from ..config.schema import Config
+from ..logs import logger
 from ..status import Status
 from .address import address_of
 from .messages import Failed, FromPage, Listening, Live, News, Reload, Request, Setup, Viewing, setup_of
@@ -20,6 +24,8 @@ SILENT_SECONDS = 10.0  # a process that said nothing for so long hangs
 START_SECONDS = 60.0  # the same while it begins
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # before it is started again
 STEADY_SECONDS = 60.0  # that it must have lived for the pause to be short again
+
+log = logger("page")
 
 
 class Page:
@@ -35,6 +41,7 @@ class Page:
         self._stopping = False
         self.url = ""  # where it listens; "" while it doesn't
         self.fault = ""  # why it doesn't
+        self._told = ""  # of the faults, to the log
         self.viewed: frozenset[str] = frozenset()  # cameras that somebody looks at now
         self.started = 0  # processes so far
 
@@ -46,7 +53,7 @@ class Page:
         """Hear the process, and start it where it is not there. now: monotonic."""
         requests = self._hear(now)
         if self._running and not self._running.process.is_alive():
-            self._gone(now, self.fault or "the page's process ended")
+            self._gone(now, self._running.last_words or "the page's process ended")
         elif self._running and now > self._running.silent_after:
             self._running.process.kill()
             self._gone(now, "the page's process hung")
@@ -90,13 +97,15 @@ class Page:
             self._gone(self._clock.monotonic(), "")
 
     def _start(self, now: float) -> None:
-        self.fault = ""
         self.started += 1
-        self._running = _Running(self._setup, now)
+        try:
+            self._running = _Running(self._setup, now)
+        except OSError as exc:  # no memory, no process or no file to be had now
+            self._fail(now, f"the page's process cannot be started: {exc.strerror}")
 
     def _leave(self) -> None:
         """The process finds the end of its pipe. It is let go of when it has gone."""
-        self._next_start = float("-inf")
+        self._next_start, self.fault, self._told = float("-inf"), "", ""
         if self._running:
             self._running.leaving = True
             self._running.post.close()
@@ -106,11 +115,18 @@ class Page:
         steady = now - self._running.began >= STEADY_SECONDS
         self._pause = FIRST_PAUSE if steady else self._pause
         if not self._running.leaving:
-            self._next_start = now + self._pause
-            self._pause = min(2 * self._pause, LONGEST_PAUSE)
-            self.fault = text
+            self._fail(now, text)
         self._running.let_go()
         self._running, self.url, self.viewed = None, "", frozenset()
+
+    def _fail(self, now: float, text: str) -> None:
+        """Say so, once for each reason, and begin again after a pause."""
+        self._next_start = now + self._pause
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self.fault = text
+        if text != self._told:
+            log.warning("is not served", reason=text)
+        self._told = text
 
     def _hear(self, now: float) -> list[Request]:
         requests: list[Request] = []
@@ -133,9 +149,9 @@ class Page:
         if isinstance(message, Viewing):
             self.viewed = frozenset(message.cameras)
         elif isinstance(message, Listening):
-            self.url = message.url
-        elif isinstance(message, Failed):
-            self.fault = message.text
+            self.url, self.fault, self._told = message.url, "", ""
+        elif isinstance(message, Failed) and self._running:
+            self._running.last_words = message.text
         return []
 
 
@@ -149,11 +165,14 @@ class _Running:
         self.ear, their_mouth = context.Pipe(duplex=False)
         self.process = context.Process(target=serve, args=(setup, their_ear, their_mouth), name="minewatch-page",
                                        daemon=True)
-        self.process.start()
-        their_ear.close()
-        their_mouth.close()
+        try:
+            _start_deaf(self.process)
+        finally:
+            their_ear.close()
+            their_mouth.close()
         self.post = Postbox(mouth)
         self.began, self.silent_after, self.leaving = now, now + START_SECONDS, False
+        self.last_words = ""  # why it ends, where it says so
 
     def let_go(self) -> None:
         self.post.close()
@@ -161,3 +180,13 @@ class _Running:
         self.process.join(0.5)  # dead or killed already; only its exit status is fetched
         if self.process.exitcode is not None:
             self.process.close()
+
+
+def _start_deaf(process: BaseProcess) -> None:
+    """Start a process that Ctrl-C does not reach: it is the watch's to heed, from the first moment on."""
+    ensure_running()  # or else the start would, and that lets the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,111 @@
+"""What mean technicians, networks and disks found out about the watch, and what it does about that now."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from minehat.errors import MineHatError
+from minewatch.cameras import slots
+from minewatch.cameras.folder_source import FolderSource
+from minewatch.cameras.source import Plan, SourceLost
+from minewatch.clock import SystemClock
+from minewatch.config.load import config_of
+from minewatch.config.schema import Secret
+from minewatch.config.secrets import revealed
+from minewatch.web.server import Page
+from page_stage import config_at
+from test_watch_folder import names, picture
+
+
+def told_of(camera: str) -> str:
+    """What is said of a configuration with such a camera, "" for nothing."""
+    text = f"version: 1\nstate: state\nmodel: {{file: x.onnx}}\ncameras:\n  - {camera}\n"
+    try:
+        config_of(text, Path("minewatch.yaml"))
+    except MineHatError as exc:
+        return str(exc)
+    return ""
+
+
+def turned_until(page: Page, is_so: Callable[[], object], seconds: float = 20.0) -> None:
+    clock = SystemClock()
+    end = clock.monotonic() + seconds
+    while not is_so():
+        assert clock.monotonic() < end, f"not within {seconds:g} s: {page.fault or page.url or 'silent'}"
+        threading.Event().wait(0.02)
+        page.turn(clock.monotonic())
+
+
+def test_what_is_no_file_in_a_folder_of_pictures_holds_up_nobody(tmp_path: Path) -> None:
+    """Reading a pipe or a device would never end, and the pictures after it would not be seen."""
+    os.mkfifo(tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").symlink_to("/dev/zero")
+    picture(tmp_path / "c.jpg", age=0)
+    with FolderSource(Plan("files", str(tmp_path))) as source:
+        assert names(source, 1) == ["c.jpg"]
+
+
+def test_a_password_in_a_pipe_that_nobody_fills_is_no_password(tmp_path: Path) -> None:
+    """A reload that waited for it would hold up the watch."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(MineHatError, match="no line of plain text"):
+        revealed(Secret.model_validate({"file": tmp_path / "pipe"}))
+
+
+def test_a_space_around_a_url_makes_no_path_of_it() -> None:
+    """As pasted; a path is shown as it stands, with the password in it."""
+    told = told_of('{name: a, url: " rtsp://u:hunter22@192.0.2.1/x"}')
+    assert "a space before or after it" in told and "hunter22" not in told
+    assert not told_of('{name: a, url: "rtsp://192.0.2.1/x"}')
+
+
+def test_shared_memory_that_cannot_be_made_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(slots, "FOLDER", tmp_path / "gone")
+    with pytest.raises(SourceLost, match="cannot be written to"):
+        slots.made(1, 8, 8)
+
+
+def test_a_page_that_cannot_be_started_costs_the_watch_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                                              caplog: pytest.LogCaptureFixture) -> None:
+    """No process, memory or file to be had: said once, and tried again."""
+    config, path = config_at(tmp_path, listen="127.0.0.1:0")
+    page, now = Page(config, SystemClock(), path), SystemClock().monotonic()
+
+    def refused(process: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, "minewatch.page"):
+        patch.setattr("multiprocessing.process.BaseProcess.start", refused)
+        page.turn(now)
+        page.turn(now + 2)
+    assert page.fault == "the page's process cannot be started: Too many open files"
+    assert page.started == 2 and len(caplog.records) == 1
+    page.turn(now + 5)
+    try:
+        turned_until(page, lambda: page.url)
+        assert page.fault == ""
+    finally:
+        page.stop()
+        page.kill()
+
+
+def test_ctrl_c_at_any_moment_prints_no_traceback_of_the_page(tmp_path: Path) -> None:
+    """The page's process begins a moment after the watch did, and must not hear the terminal then either."""
+    config, path = config_at(tmp_path, listen="127.0.0.1:0")
+    page = Page(config, SystemClock(), path)
+    page.turn(SystemClock().monotonic())
+    try:
+        assert page._running and page._running.process.pid
+        os.kill(page._running.process.pid, signal.SIGINT)
+        turned_until(page, lambda: page.url or page.fault)
+        assert page.url and page.started == 1
+    finally:
+        page.stop()
+        page.kill()
