@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from minewatch.metrics import Metrics
-from minewatch.status import CameraStatus, SinkStatus, Status
+from minewatch.status import CameraStatus, DetectorStatus, SinkStatus, Status
 from mqtt_lab import status_of
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -17,7 +17,8 @@ GATE = CameraStatus("gate", "live", fps=25.0, looked=8.0, last_frame=0.04, opene
 
 def busy() -> Status:
     yard = replace(GATE, name='3号 "yard"\\', standing="waiting", last_frame=None)
-    return replace(status_of(GATE, yard), rss_bytes=1 << 27, clock_suspect=True,
+    detector = DetectorStatus("ready", lost=5)
+    return replace(status_of(GATE, yard), detector=detector, rss_bytes=1 << 27, clock_suspect=True,
                    sinks=(SinkStatus("mqtt", "retrying", behind=40, skipped=2), SinkStatus("siren", "well")))
 
 
@@ -51,7 +52,7 @@ def test_promtool_finds_no_fault() -> None:
 def test_they_say_what_the_status_says() -> None:
     told = values(measured())
     assert told["minewatch_watching", ""] == 1 and told["minewatch_clock_suspect", ""] == 1
-    assert told["minewatch_rss_bytes", ""] == 1 << 27
+    assert told["minewatch_rss_bytes", ""] == 1 << 27 and told["minewatch_detector_frames_lost_total", ""] == 5
     assert told["minewatch_camera_live", "gate"] == 1 and told["minewatch_camera_live", '3号 "yard"\\'] == 0
     assert told["minewatch_camera_frames_quarantined_total", "gate"] == 7
     assert told["minewatch_camera_frames_dropped_total", "gate"] == 11

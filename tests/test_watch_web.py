@@ -24,7 +24,7 @@ from minewatch.config.schema import ZonePart
 from minewatch.events.event import Kind
 from minewatch.events.store import Store
 from minewatch.outlook import OLD
-from minewatch.status import DetectorStatus
+from minewatch.status import DetectorStatus, SinkStatus
 from minewatch.web.board import Board
 from minewatch.web.messages import Live, News, Reload, setup_of
 from minewatch.web.server import SILENT_SECONDS, Page
@@ -324,6 +324,12 @@ def test_a_camera_whose_pictures_nobody_looks_at_is_not_shown_as_watched(tmp_pat
             assert stage.browser().get(page).text.count("no picture has been looked at for seconds") >= 1
         stage.tell(status_of((live_camera("Gate 2"), live_camera("三号巷道"))))
         assert "no picture has been looked at" not in stage.browser().get("/camera/Gate 2").text
+
+
+def test_events_that_a_receiver_refused_are_counted_on_the_page(tmp_path: Path) -> None:
+    with Stage(tmp_path) as stage:
+        stage.tell(status_of(sinks=(SinkStatus("webhook one", "well", skipped=3),)))
+        assert "3 refused and passed over" in stage.browser().get("/health").text
 
 
 def test_a_detector_that_fails_often_is_told_beside_other_troubles(tmp_path: Path) -> None:

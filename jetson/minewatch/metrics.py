@@ -51,6 +51,7 @@ GAUGES: tuple[Row, ...] = (
     ("event_newest_seq", "Number of the newest event", lambda s: s.storage.seq))
 COUNTERS: tuple[Row, ...] = (
     ("detector_replaced", "Detector processes that had to be replaced", lambda s: s.detector.replaced),
+    ("detector_frames_lost", "Frames that a detector process took and nobody saw", lambda s: s.detector.lost),
     ("storage_media_refused", "Snapshots and clips that could not be kept", lambda s: s.storage.refused_media))
 
 

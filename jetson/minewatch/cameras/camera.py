@@ -34,7 +34,7 @@ class Camera:
                  before: float = 5.0, redact: Callable[[str], str] = str,
                  chance: Callable[[], float] = random.random) -> None:
         self.part, self.opened = part, 0
-        self.quarantined = self.dropped = self.skipped = 0
+        self.quarantined = self.dropped = 0
         self.newest: Picture | None = None  # not looked at yet
         self._plan = plan_of(part, base, before)
         self._clock, self._opener, self._nursery = clock, opener, nursery
@@ -154,7 +154,6 @@ class Camera:
             if connection is self._connection:
                 self._lose(now, message)
         elif isinstance(message, Skipped):
-            self.skipped += 1
             self._happened.append(Skipped(self._redact(message.text)))
         elif isinstance(message, ClipDone):
             self._happened.append(ClipDone(message.path, message.bytes, self._redact(message.fault)))
