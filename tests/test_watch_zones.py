@@ -144,3 +144,13 @@ def test_a_zone_that_is_taken_away_ends_its_incidents_and_the_others_go_on():
     assert [(one.kind, one.zone, one.incident) for one in ends] == [("bare_head_ended", "gate", told[0].incident)]
     history, more = judge(history, heads((1, 250, 300), (1, 750, 300)), SIZE, 3.0)
     assert more == [] and [one.alarmed for one in tracks_of(history)] == [False, True]
+
+
+def test_a_zone_that_asks_for_something_else_ends_the_incidents_of_before():
+    """An intruder's would never end: nobody asks any more whether they are there."""
+    history, told = watched(lambda t: [(0, 250, 300)], 3, [zone("gate", rule="no_entry")])
+    history, ends = with_rules(history, RulesPart(), [zone("gate", rule="ignore")], CLASSES)
+    assert [(one.kind, one.incident) for one in ends] == [("intruder_ended", told[0].incident)]
+    history, back = with_rules(history, RulesPart(), [zone("gate", rule="no_entry")], CLASSES)
+    history, more = judge(history, heads((0, 250, 300)), SIZE, 3.0)
+    assert back == [] and [one.kind for one in more] == ["intruder"]

@@ -21,7 +21,7 @@ from .deciding import Judged, decided, end_of, incidents_of, silenced
 from .history import History, labels_of
 from .looking import in_shares, looked_at
 from .notices import Notices, summaries
-from .person import Incident, Person, zone_of
+from .person import Incident, Person, Stay, zone_of
 from .tracker import no_tracks
 from .zones import zones_of
 
@@ -29,6 +29,7 @@ JITTER = 1.0  # seconds that time may step back; beyond, the clock was set and n
 STEP = 2.0  # seconds that one frame may count for: what a longer pause hid has not been seen
 BLIND = 60.0  # seconds without a frame, after which whoever is there is somebody new
 MOST_PEOPLE = 512  # remembered, with those who are lost
+KINDS = {"helmet": "bare_head", "no_entry": "intruder"}  # of incidents, by the zone's rule
 KNOWN = 3  # sights after which it is said what somebody wears
 
 
@@ -46,12 +47,13 @@ def judge(history: History, found: Detections, size: tuple[int, int], now: float
 
 
 def with_rules(history: History, rules: RulesPart, zones: Sequence[ZonePart], classes: Sequence[str]) -> Judged:
-    """The same under another configuration: people and incidents stay, but those of zones that are gone end."""
+    """The same under another configuration: people and incidents stay, but those that no zone asks about end."""
     made = zones_of(zones, rules)
     helmet, head = labels_of(classes)
     names = {zone.name for zone in made}
-    told = [end_of(history, one, "the zone was taken away", person) for one, person in incidents_of(history)
-            if one.zone not in names]
+    asked = {(KINDS.get(zone.rule), zone.name) for zone in made}
+    told = [end_of(history, one, "the zone was taken away, or asks for something else", person)
+            for one, person in incidents_of(history) if (one.kind, one.zone) not in asked]
     gone = {one.incident for one in told}
     history = replace(history, rules=rules, zones=made, helmet=helmet, head=head,
                       settings=replace(history.settings, gap=rules.gap),
@@ -128,7 +130,11 @@ def _without(person: Person, gone: set[str], zones: set[str]) -> Person:
     """The same without incidents that ended and stays in zones that are no more."""
     incident = None if person.incident and person.incident.id in gone else person.incident
     return replace(person, incident=incident, asked=person.asked if person.asked in zones else None,
-                   stays=tuple((name, stay) for name, stay in person.stays if name in zones))
+                   stays=tuple((name, _ended(stay, gone)) for name, stay in person.stays if name in zones))
+
+
+def _ended(stay: Stay, gone: set[str]) -> Stay:
+    return replace(stay, incident=None) if stay.incident and stay.incident.id in gone else stay
 
 
 def _wears(person: Person) -> Literal["helmet", "bare", "unknown"]:
