@@ -303,6 +303,25 @@ def test_a_bare_head_that_is_still_is_never_ignored():
     assert kinds(told) == ["bare_head"] and [one.wears for one in tracks_of(history)] == ["bare"]
 
 
+def test_somebody_who_sits_still_and_is_half_bare_is_never_ignored():
+    """A helmet is nobody's only if it hardly ever looked like a bare head."""
+    turns = itertools.cycle((SAFE, BARE))
+    history, _ = watched(lambda t: next(turns), 40, history=fresh(RulesPart(still_helmet=10)))
+    assert [one.wears != "ignored" for one in tracks_of(history)] == [True]
+
+
+def test_the_end_of_an_incident_bears_its_surest_score():
+    history, told = watched(lambda t: head(score=0.6 + 0.1 * (2 < t < 3)), 5)
+    assert told[0].score == pytest.approx(0.6) and closed(history, 5.0, "")[1][0].score == pytest.approx(0.7)
+
+
+def test_long_blindness_does_not_end_the_cool_down():
+    history, told = watched(lambda t: BARE, 5, history=fresh(RulesPart(cooldown=600)))
+    _, more = watched(lambda t: BARE, 5, start=100, history=history)
+    assert [(one.kind, one.loud) for one in told + more] == [
+        ("bare_head", True), ("bare_head_ended", False), ("bare_head", False)]
+
+
 def test_the_end_of_a_camera_ends_its_incidents():
     history, told = watched(lambda t: BARE, 3)
     history, ends = closed(history, 5.0, "the camera was taken away")

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from minehat import Detections
 from minewatch.config.schema import RulesChange, RulesPart, ZonePart
+from minewatch.events.event import Event
 from minewatch.judging.history import History
-from minewatch.judging.judge import judge, tracks_of, with_rules
+from minewatch.judging.judge import judge, resumed, tracks_of, with_rules
 from minewatch.judging.zones import changed, standing, steps_to, within, zones_of
 
 CLASSES, SIZE = ("helmet", "head"), (1000, 500)
@@ -154,3 +155,30 @@ def test_a_zone_that_asks_for_something_else_ends_the_incidents_of_before():
     history, back = with_rules(history, RulesPart(), [zone("gate", rule="no_entry")], CLASSES)
     history, more = judge(history, heads((0, 250, 300)), SIZE, 3.0)
     assert back == [] and [one.kind for one in more] == ["intruder"]
+
+
+def test_who_is_seen_in_a_zone_for_a_moment_has_not_entered_it():
+    history, _ = watched(lambda t: [(1, 250, 300)] if t < 0.4 else [], 5, [zone("gate")])
+    assert history.counts == {"gate": 0}
+
+
+def test_nobody_is_an_intruder_where_nothing_is_judged():
+    zones = [zone("belt", RIGHT, "no_entry"), zone("office", RIGHT, "ignore")]
+    assert watched(lambda t: [(1, 750, 300)], 5, zones)[1] == []
+
+
+def test_an_incident_from_before_a_restart_goes_on_in_its_own_zone_alone():
+    """C5: the person at the gate has gone, another one stands in the hall."""
+    zones = [zone("gate"), zone("hall", RIGHT)]
+    kept = Event("bare_head", 5e9, "cam", zone="gate", began=5e9 - 1)
+    history, told = resumed(History.fresh(RulesPart(), zones, CLASSES, "run"), [kept], 0.0, 5e9), []
+    for row in range(150):
+        history, verdicts = judge(history, heads((1, 750, 300)), SIZE, row / 10)
+        told += verdicts
+    assert [(one.kind, one.zone) for one in told] == [("bare_head", "hall"), ("bare_head_ended", "gate")]
+
+
+def test_an_incident_ends_by_the_rules_of_its_zone():
+    _, told = watched(lambda t: [(1, 250, 300)] if t < 3 else [], 40, [zone("gate", rules=RulesChange(quiet=20.0))])
+    assert [one.kind for one in told] == ["bare_head", "bare_head_ended"]
+    assert told[1].seconds == pytest.approx(23, abs=0.3)
