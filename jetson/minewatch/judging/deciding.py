@@ -25,9 +25,8 @@ def decided(history: History) -> Judged:
     told: list[Verdict] = []
     for number in tuple(history.people):
         for step in (_bare_head, _intruders, _entered, _nobodys):
-            if number in history.people:
-                history, verdicts = step(history, number)
-                told += verdicts
+            history, verdicts = step(history, number)
+            told += verdicts
     if history.lost and history.watched - history.lost_since > FOUND_AGAIN:
         verdicts = [end_of(history, one, "not found again after a restart") for one in history.lost]
         return silenced(replace(history, lost=()), verdicts), [*told, *verdicts]
