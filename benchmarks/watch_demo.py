@@ -29,10 +29,10 @@ def main(argv: Sequence[str]) -> int:
     """Set everything up, wait for the first event, and stay until somebody has seen enough."""
     asked = _arguments(argv)
     enough = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: enough.set())
     begun = time.monotonic()
     clips = rendered(SCENES, asked.out / "clips")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: enough.set())
     with ExitStack() as running:
         cameras = running.enter_context(FaultCam(clips))
         broker = running.enter_context(Broker(asked.out / "broker"))

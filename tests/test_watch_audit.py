@@ -6,11 +6,16 @@ import errno
 import logging
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from minebench.lab.clips import blocks
+from minebench.lab.faultcam import FaultCam
+from minebench.watch_demo import Broker, written_config
 from minehat.errors import MineHatError
 from minewatch.cameras import slots
 from minewatch.cameras.folder_source import FolderSource
@@ -19,9 +24,12 @@ from minewatch.clock import SystemClock
 from minewatch.config.load import config_of
 from minewatch.config.schema import Secret
 from minewatch.config.secrets import revealed
+from minewatch.events.lock import owned
 from minewatch.web.server import Page
 from page_stage import config_at
 from test_watch_folder import names, picture
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def told_of(camera: str) -> str:
@@ -109,3 +117,37 @@ def test_ctrl_c_at_any_moment_prints_no_traceback_of_the_page(tmp_path: Path) ->
     finally:
         page.stop()
         page.kill()
+
+
+def test_ctrl_c_ends_the_demo_while_it_renders(tmp_path: Path) -> None:
+    """Of what it had begun nothing is left."""
+    demo = subprocess.Popen([sys.executable, "-u", str(ROOT / "benchmarks/watch_demo.py"), "--out", str(tmp_path)],
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    clock = SystemClock()
+    while not list((tmp_path / "clips").glob("*")) and demo.poll() is None:  # a clip is being written
+        threading.Event().wait(0.05)
+    began = clock.monotonic()
+    os.killpg(demo.pid, signal.SIGINT)
+    told, _ = demo.communicate(timeout=30)
+    assert demo.returncode == 130 and "Traceback" not in told, told
+    assert clock.monotonic() - began < 10, "it rendered to the end first"
+    assert not list((tmp_path / "clips").glob("*"))
+
+
+def test_a_second_demo_leaves_the_first_ones_state_alone(tmp_path: Path) -> None:
+    with FaultCam([blocks(tmp_path / "blocks.mp4", 1)], 3) as cam:
+        config = written_config(tmp_path, tmp_path / "model.onnx", cam, Broker(tmp_path))
+        state = tmp_path / "state"
+        assert config.exists()
+        with owned(state):
+            (state / "events.db").write_bytes(b"x")
+            with pytest.raises(MineHatError, match="a watch is running on"):
+                written_config(tmp_path, tmp_path / "model.onnx", cam, Broker(tmp_path))
+        assert (state / "events.db").exists()
+
+
+def test_ctrl_c_while_libraries_load_is_no_traceback() -> None:
+    """Nothing heavy is loaded before Ctrl-C is heard."""
+    said = subprocess.run([sys.executable, "-c", "import sys, minewatch.cli; print(*sys.modules)"], capture_output=True,
+                          text=True, check=True).stdout.split()
+    assert "minewatch.cli" in said and not {"pydantic", "av", "cv2", "minewatch.judging.replay"} & set(said)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import socket
@@ -12,8 +11,9 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -21,6 +21,7 @@ from urllib.error import URLError
 from minehat.errors import MineHatError
 from minehat.files import make_folder, write_whole
 from minehat.progress import bar
+from minewatch.events.lock import owned
 
 from .lab.clips import scene_clip
 from .lab.faultcam import FaultCam
@@ -42,9 +43,14 @@ SCENES = (Scene("Shaft 1", 11), Scene("Crosscut east", 5), Scene("Crusher", 12))
 def rendered(scenes: Sequence[Scene], folder: Path) -> list[Path]:
     """The clips of the scenes, rendered where they are not there yet."""
     make_folder(folder)
-    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
-        jobs = [pool.submit(scene_clip, scene.seed, 12.0, 12.5, 960, 540, None, folder) for scene in scenes]
-        return [job.result() for job in bar(jobs, label="rendering galleries")]
+    clip = partial(scene_clip, seconds=12.0, fps=12.5, width=960, height=540, folder=folder)
+    with Pool(initializer=_deaf) as pool:  # its end is their end, also where Ctrl-C brings it
+        return list(bar(pool.imap(clip, [scene.seed for scene in scenes]), len(scenes), "rendering galleries"))
+
+
+def _deaf() -> None:
+    """Ctrl-C is for the process that waits for this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Broker:
@@ -152,9 +158,10 @@ def _events(daemon: Daemon) -> list[dict[str, Any]]:
 
 
 def written_config(folder: Path, model: Path, cameras: FaultCam, broker: Broker) -> Path:
-    """A configuration for the demo's cameras; its state is fresh."""
+    """A configuration for the demo's cameras; its state is fresh. Raises MineHatError where a demo runs there now."""
     path, state = folder.absolute() / "minewatch.yaml", folder.absolute() / "state"
-    shutil.rmtree(state, ignore_errors=True)
+    with owned(state):
+        shutil.rmtree(state, ignore_errors=True)
     told = {"version": 1, "site": "MineHat demo", "state": str(state), "model": {"file": str(model)},
             "cameras": [{"name": scene.name, "url": cameras.url(row)} for row, scene in enumerate(SCENES)],
             "sinks": {"mqtt": {"host": "127.0.0.1", "port": broker.port}} if broker.here else {},

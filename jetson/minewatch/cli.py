@@ -19,8 +19,6 @@ from minehat.doors import DONE, MENDABLE, run_door
 from minehat.errors import MineHatError
 from minehat.progress import say
 
-from .judging import replay
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The door. Returns the exit code."""
@@ -34,6 +32,8 @@ def _main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from .judging import replay  # here Ctrl-C is heard already while its libraries are loaded
+
     parser = argparse.ArgumentParser(prog="minewatch", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from av.bitstream import BitStreamFilterContext
 from minehat import scenes
 from minehat.errors import MineHatError
+from minehat.files import written_whole
 
 from .nals import FAMILIES, Family, units
 
@@ -129,6 +130,6 @@ def scene_clip(seed: int = 7, seconds: float = 8.0, fps: float = 12.5, width: in
     path = kept / f"scene-{seed}-{seconds:g}s-{fps:g}fps-{width}x{height}-{crowd}.mp4"
     if not path.exists():
         film = scenes.film(seed, round(seconds * fps), width, height, fps, people)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        write_clip(part, (shot.frame for shot in film), fps, round(2 * fps)).replace(path)
+        with written_whole(path) as scratch:
+            write_clip(scratch, (shot.frame for shot in film), fps, round(2 * fps))
     return path
