@@ -35,6 +35,11 @@ def test_one_camera_that_nobody_looks_through_is_enough(changes):
     assert told.startswith("NOT WATCHING") and "shaft" in told and "gate" not in told
 
 
+def test_a_reason_is_told_once():
+    told = text_of((replace(LIVE, standing="waiting", text="nobody listens there", last_looked=None),))
+    assert told == "NOT WATCHING: gate is waiting: nobody listens there"
+
+
 def test_no_camera_at_all_is_not_well():
     assert text_of(()).startswith("NOT WATCHING")
     assert text_of((CameraStatus("gate", "off"),)).startswith("NOT WATCHING")
@@ -67,6 +72,15 @@ def test_a_fault_is_told_once_however_often_it_is_found_and_so_is_its_end():
     assert not faults.ended("camera_fault", 10.0, camera="gate")
 
 
+def test_a_camera_that_is_taken_away_takes_its_own_faults_alone():
+    faults = Faults()
+    for camera in ("gate", "shaft"):
+        faults.began("camera_fault", 1.0, "refused", "", camera)
+    faults.began("detector_fault", 1.0, "hang", "")
+    assert [one.kind for one in faults.forget("gate", 2.0)] == ["camera_well"]
+    assert faults.ended("camera_fault", 3.0, camera="shaft") and faults.ended("detector_fault", 3.0)
+
+
 def test_a_fault_that_flaps_is_loud_once_in_a_cool_down_and_an_event_each_time():
     """A6: notices are held back, events never."""
     faults, loud = Faults(), 0
@@ -78,11 +92,12 @@ def test_a_fault_that_flaps_is_loud_once_in_a_cool_down_and_an_event_each_time()
 
 def test_what_a_run_left_open_goes_on_or_ends():
     """C5: people and faults go on; pictures are judged anew; the disk's are the store's; cameras that are gone end."""
-    person, refused, dark, gone, disk = (
+    person, refused, dark, gone, disk, hung = (
         Event("bare_head", 1.0, "gate"), Event("camera_fault", 1.0, "gate", cause="refused"),
-        Event("camera_fault", 1.0, "gate", cause="dark"), Event("bare_head", 1.0, "old"), Event("storage_fault", 1.0))
-    left = carried((person, refused, dark, gone, disk), {"gate"})
-    assert left.incidents == (person,) and left.faults == (refused,) and left.over == (dark, gone)
+        Event("camera_fault", 1.0, "gate", cause="dark"), Event("bare_head", 1.0, "old"), Event("storage_fault", 1.0),
+        Event("detector_fault", 1.0, cause="hang"))
+    left = carried((person, refused, dark, gone, disk, hung), {"gate"})
+    assert left.incidents == (person,) and left.faults == (refused, hung) and left.over == (dark, gone)
     ends = left.endings(5.0)
     assert [(camera, one.kind, one.incident) for camera, one in ends] == [
         ("gate", "camera_well", dark.id), ("old", "bare_head_ended", gone.id)]

@@ -72,5 +72,5 @@ def test_a_head_that_turned_bare_where_and_when_an_alarmed_one_was_lost_goes_on_
     assert whose(lost) == 1
     assert whose(replace(lost, incident=None)) is None
     assert whose(replace(lost, seen=NOW - 1 - SWAPPED - 0.1)) is None  # long before
-    assert whose(somebody(3, 0.62, 40, NOW - 1, incident=OPEN), lost) == 1  # the nearer one's
-    assert whose(lost, somebody(3, 0.62, 40, NOW - 1, incident=OPEN)) == 1
+    assert whose(somebody(3, 0.59, 40, NOW - 1, incident=OPEN), lost) == 1  # the nearer one's
+    assert whose(lost, somebody(3, 0.59, 40, NOW - 1, incident=OPEN)) == 1

@@ -160,6 +160,18 @@ def test_only_damaged_frames_are_blindness() -> None:
     assert [moment for moment in day.opens if 130 < moment < 180] != []
 
 
+def test_a_camera_that_never_gave_a_whole_frame_is_told_and_tried_again() -> None:
+    """It answers, and all that comes is damaged from the first packet on."""
+    day = Day(lambda now: "damaged").until(stand.FIRST + 8)
+    assert day.tellings() == [("waiting", "timeout")] and "no whole frame" in day.told[0][1].text
+    assert day.told[0][0] == pytest.approx(stand.FIRST, abs=0.5) and len(day.opens) == 2
+
+
+def test_a_long_outage_is_of_its_first_moment() -> None:
+    day = Day(lambda now: "frames" if now < 10 else "refused").until(200)
+    assert len(day.opens) > 5 and day.camera.since == pytest.approx(10, abs=0.5)
+
+
 def test_no_more_than_twelve_cameras_open_in_a_second() -> None:
     """A7: all at once, as after a cable is put back; and none waits long."""
     opener, waiting, now, moments = Opener(), 64, 0.0, []
