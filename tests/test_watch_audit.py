@@ -13,20 +13,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from bright_onnx import bright_onnx
 from minebench.lab.clips import blocks
 from minebench.lab.faultcam import FaultCam
 from minebench.watch_demo import Broker, written_config
 from minehat.errors import MineHatError
+from minewatch import logs
 from minewatch.cameras import slots
 from minewatch.cameras.folder_source import FolderSource
 from minewatch.cameras.source import Plan, SourceLost
 from minewatch.clock import SystemClock
+from minewatch.config.check import check_config
 from minewatch.config.load import config_of
-from minewatch.config.schema import Secret
+from minewatch.config.schema import KeepPart, LogPart, Secret
 from minewatch.config.secrets import revealed
 from minewatch.events.lock import owned
+from minewatch.events.shelf import Shelf
+from minewatch.events.store import Store
 from minewatch.web.server import Page
-from page_stage import config_at
+from page_stage import bare_head, config_at
 from test_watch_folder import names, picture
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +45,16 @@ def told_of(camera: str) -> str:
     except MineHatError as exc:
         return str(exc)
     return ""
+
+
+def checked(folder: Path, line: str, backend: str = "auto") -> int:
+    """The exit code of `minewatch check` for a configuration with such a line."""
+    bright_onnx(folder / "bright.onnx")
+    file = folder / "minewatch.yaml"
+    file.write_text(f"version: 1\nstate: state\nmodel: {{file: bright.onnx, backend: {backend}}}\n"
+                    f"cameras:\n  - {{name: a, url: rtsp://192.0.2.1/x}}\n{line}\n"
+                    + ("" if line.startswith("web") else "web: {listen: '127.0.0.1:0'}\n"))
+    return check_config(file)
 
 
 def turned_until(page: Page, is_so: Callable[[], object], seconds: float = 20.0) -> None:
@@ -151,3 +166,37 @@ def test_ctrl_c_while_libraries_load_is_no_traceback() -> None:
     said = subprocess.run([sys.executable, "-c", "import sys, minewatch.cli; print(*sys.modules)"], capture_output=True,
                           text=True, check=True).stdout.split()
     assert "minewatch.cli" in said and not {"pydantic", "av", "cv2", "minewatch.judging.replay"} & set(said)
+
+
+def test_a_log_file_that_cannot_be_written_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On stderr, by whichever process writes; lines go on there."""
+    with logs.set_up(LogPart(file=tmp_path), str):
+        logs.logger("audit").warning("one")
+        logs.logger("audit").warning("two")
+    told = capsys.readouterr().err
+    assert told.count("cannot be written to: Is a directory") == 1 and '"one"' in told and '"two"' in told
+
+
+@pytest.mark.parametrize("line, told", [("log: {file: .}", "is no file"), ("log: {file: new/x.log}", ""),
+                                        ("web: {enabled: false}", "")])
+def test_check_sees_a_log_file_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str,
+                                            told: str) -> None:
+    line = line.replace("file: .", f"file: {tmp_path}/.") if told else line
+    assert checked(tmp_path, line) == (2 if told else 0) and told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("backend, code", [("auto", 0), ("ort", 0), ("tensorrt", 2)])
+def test_check_sees_a_backend_that_runs_no_such_model(tmp_path: Path, capsys: pytest.CaptureFixture[str], backend: str,
+                                                      code: int) -> None:
+    assert checked(tmp_path, "", backend) == code
+    assert ("is no engine" in capsys.readouterr().err) == bool(code)
+
+
+def test_a_clip_that_broke_off_is_told_with_what_is_kept_of_it(tmp_path: Path,
+                                                               caplog: pytest.LogCaptureFixture) -> None:
+    with Store.writer(tmp_path) as store:
+        kept = store.append(bare_head())
+        shelf = Shelf(tmp_path, KeepPart(), SystemClock(), lambda: False)
+        shelf.expect(store, kept)
+        shelf.came(store, kept.seq, 0, "its reader was killed")
+    assert "its reader was killed; 0 bytes of it are kept" in caplog.text

@@ -16,6 +16,7 @@ class CappedFile:
     def __init__(self, path: Path, size: int, rotates: bool = True) -> None:
         """rotates: whether it is ours to cap it; of the processes that share a file just one does."""
         self.path, self.lost = path, 0
+        self.fault = ""  # why the latest line was lost
         self._part, self._rotates = max(1, size // PARTS), rotates
         self._handle: int | None = None
         self._torn = self._closed = False
@@ -30,8 +31,10 @@ class CappedFile:
                 return
             try:
                 self._append(raw)
-            except OSError:
+                self.fault = ""
+            except OSError as exc:
                 self.lost += 1
+                self.fault = exc.strerror or str(exc)
                 self._let_go()
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ import queue
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, MutableMapping
 from datetime import datetime
 from types import TracebackType
@@ -124,12 +125,20 @@ class Logs:
             self._write(*lines)
 
     def _write(self, line: str, shown: str) -> None:
+        self._show(shown)
+        if file := self._file:
+            before = file.fault
+            file.write(line + "\n")
+            if file.fault and file.fault != before:
+                fields = {"time": iso(time.time()), "level": "error", "part": "logs",
+                          "event": f"{file.path} cannot be written to: {file.fault}"}
+                self._show(self._lines(fields)[1])
+
+    def _show(self, shown: str) -> None:
         if sys.stderr is not None:
             with contextlib.suppress(OSError, ValueError):  # of a full disk, a reader who left, a closed stream
                 sys.stderr.write(shown + "\n")
                 sys.stderr.flush()
-        if file := self._file:
-            file.write(line + "\n")
 
 
 class _Lines(logging.Handler):

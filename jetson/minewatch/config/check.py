@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from minehat.backends import loader_for
 from minehat.card import read_card
 from minehat.doors import DONE, MENDABLE
 from minehat.engine.check import check_engine
@@ -55,10 +56,10 @@ def _print_watched(config: Config) -> None:
 def _looks(config: Config, cameras: bool) -> Iterator[tuple[str, Look]]:
     """Each thing that the configuration needs, and how it is looked at."""
     model = config.model
-    yield "model", lambda: _model(model.file, model.card)
+    yield "model", lambda: _model(model.file, model.card, model.backend)
     if model.fallback:
         fallback = model.fallback
-        yield "model.fallback", lambda: _model(fallback, None)
+        yield "model.fallback", lambda: _model(fallback, None, "ort")
     for camera in config.cameras:
         if camera.enabled and cameras:
             yield "camera", lambda camera=camera: _opened(camera, config)  # type: ignore[misc]
@@ -67,7 +68,7 @@ def _looks(config: Config, cameras: bool) -> Iterator[tuple[str, Look]]:
     yield "state", lambda: _state(config.state)
     if config.log.file:
         log = config.log.file
-        yield "log.file", lambda: _writable(log.parent)
+        yield "log.file", lambda: _log_file(log)
     for name, ca in (("sinks.mqtt.ca", config.sinks.mqtt and config.sinks.mqtt.ca),
                      *((f"webhook {hook.name}: ca", hook.ca) for hook in config.sinks.webhooks)):
         if ca:
@@ -79,9 +80,10 @@ def _looks(config: Config, cameras: bool) -> Iterator[tuple[str, Look]]:
         yield "web.listen", lambda: _page(config)
 
 
-def _model(file: Path, card_file: Path | None) -> str:
+def _model(file: Path, card_file: Path | None, backend: str) -> str:
     if not file.is_file():
         raise MineHatError(f"{file}: no such file. Name an .onnx or .engine file; models/helmet-nano has some.")
+    loader_for(backend, file)
     if file.suffix.lower() == ".engine":
         check_engine(file)
     card = read_card(card_file or file)
@@ -125,6 +127,12 @@ def _writable(folder: Path) -> str:
                            "one.")
     free = shutil.disk_usage(there).free / 1e9
     return f"{folder} {'can be written to' if there == folder else 'will be made'}, {free:.1f} GB are free"
+
+
+def _log_file(file: Path) -> str:
+    if file.exists() and not file.is_file():
+        raise MineHatError(f"{file} is no file. Name another one.")
+    return _writable(file.parent)
 
 
 def _running(lock: Path) -> str:

@@ -86,8 +86,10 @@ class Shelf:
         """A clip is whole, or will not grow any more. told: bytes, by its writer."""
         self._settle_clip(store, seq)
         found = next((media.bytes for media in store.media_of(seq) if media.kind == "clip"), 0)
-        if fault or found != told:
-            log.warning("clip of event %d: %d bytes are kept of %d; %s", seq, found, told, fault or "no fault was told")
+        if fault:
+            log.warning("clip of event %d: %s; %d bytes of it are kept", seq, fault, found)
+        elif found != told:
+            log.warning("clip of event %d: %d bytes are kept of %d that were written", seq, found, told)
 
     def _settle_clip(self, store: Store, seq: int) -> None:
         self._clips.pop(seq, None)
