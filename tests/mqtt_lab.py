@@ -17,9 +17,10 @@ from typing import Any
 
 import paho.mqtt.client as paho
 import pytest
+from minebench.lab.ports import free_port
 from minewatch.status import CameraStatus, DetectorStatus, Status, StorageStatus
 from paho.mqtt.enums import CallbackAPIVersion
-from sinks_lab import eventually, free_port
+from waiting import eventually
 
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -54,21 +53,6 @@ def add(store: Store, count: int, **told: Any) -> list[Kept]:
     """So many more events of now."""
     return store.append_all([Event("bare_head", time.time(), **{"camera": "gate", "loud": True, **told})
                              for _ in range(count)])
-
-
-def eventually(true: Callable[[], object], seconds: float = 10.0) -> bool:
-    """Whether it comes true within so long."""
-    pause, ends = threading.Event(), time.monotonic() + seconds
-    while not (found := true()) and time.monotonic() < ends:
-        pause.wait(0.01)
-    return bool(found)
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 class Receiver:

@@ -18,8 +18,8 @@ from typing import Any
 import httpx
 import pytest
 from hand_clock import HandClock
+from minebench.lab.ports import free_port
 from minehat.errors import MineHatError
-from minewatch.clock import SystemClock
 from minewatch.events.records import Media
 from minewatch.web import usher
 from minewatch.web.address import address_of, found, listening
@@ -30,6 +30,7 @@ from minewatch.web.process import serve
 from minewatch.web.shelter import HEADERS
 from minewatch.web.wire import from_wire, to_wire
 from page_stage import Stage, bare_head, config_at, live_camera, status_of
+from waiting import wait_for
 
 SECRET = "nobody may read this"
 UP = ("..", "%2e%2e", "%2E%2e", ".%2e", "..%2f..", "..%5c..", "%252e%252e", "..%c0%af..", "%c0%ae%c0%ae", "..;",
@@ -218,9 +219,7 @@ def _page(folder: Path) -> Iterator[str]:
 
     config, path = config_at(folder)
     setup = setup_of(config, path)
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    setup = replace(setup, web=config.web.model_copy(update={"listen": f"127.0.0.1:{port}"}))
+    setup = replace(setup, web=config.web.model_copy(update={"listen": f"127.0.0.1:{free_port()}"}))
     Store.writer(setup.state).close()
     context = multiprocessing.get_context("spawn")
     (ear, down), (up, mouth) = context.Pipe(duplex=False), context.Pipe(duplex=False)
@@ -240,7 +239,7 @@ def _page(folder: Path) -> Iterator[str]:
     try:
         assert isinstance(from_wire(up.recv_bytes()), Listening)
         teller.start()
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{setup.web.listen}"
     finally:
         over.set()
         if teller.ident is not None:
@@ -298,7 +297,7 @@ def test_a_good_client_is_served_among_two_hundred_who_dawdle(tmp_path: Path) ->
         _dawdlers(url, stack, 100, body)
         large = _dawdlers(url, stack, 3, b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X: " + b"y" * 200_000)
         assert [good.get("/readyz").status_code for _ in range(20)] == [200] * 20
-        _until(lambda: _closed(large) == 3)
+        wait_for(lambda: _closed(large) == 3)
 
 
 def test_the_page_s_port_is_open_on_loopback_alone(tmp_path: Path) -> None:
@@ -317,8 +316,8 @@ def test_who_waits_for_events_and_goes_away_holds_no_place(tmp_path: Path) -> No
         _wait_until_ready(good)
         with ExitStack() as stack:
             _dawdlers(url, stack, AT_ONCE, wait)
-            _until(lambda: good.get("/healthz").status_code == 429)
-        _until(lambda: good.get("/healthz").status_code == 200)
+            wait_for(lambda: good.get("/healthz").status_code == 429)
+        wait_for(lambda: good.get("/healthz").status_code == 200)
 
 
 @pytest.mark.soak
@@ -368,12 +367,4 @@ def _wait_until_ready(good: httpx.Client) -> None:
         except httpx.TransportError:
             return False
 
-    _until(is_ready)
-
-
-def _until(is_so: Callable[[], bool], seconds: float = 20.0) -> None:
-    clock = SystemClock()
-    end = clock.monotonic() + seconds
-    while not is_so():
-        assert clock.monotonic() < end, f"not within {seconds:g} s"
-        threading.Event().wait(0.05)
+    wait_for(is_ready)

@@ -30,7 +30,8 @@ from minewatch.sinks.topics import event_message, level, states
 from minewatch.status import CameraStatus
 from mqtt_lab import Broker, Listener, status_of
 from pydantic import SecretStr
-from sinks_lab import add, eventually, filled
+from sinks_lab import add, filled
+from waiting import eventually
 
 GATE = CameraStatus("gate", "live", open_incidents=0)
 

@@ -19,9 +19,11 @@ import httpx
 import pytest
 import uvicorn
 from conftest import ROOT
+from minebench.lab.ports import free_port
 from minewatch.config import passwords
 from page_stage import Stage
-from sinks_lab import Receiver, eventually, fine, free_port
+from sinks_lab import Receiver, fine
+from waiting import eventually
 
 SHIPPED = ROOT / "jetson" / "nginx" / "minewatch.conf"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import re
-import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import webdriver
+from minebench.lab.ports import free_port
 from minewatch.clock import SystemClock
 from minewatch.config.load import read_config
 from minewatch.events.event import Event
@@ -35,8 +35,7 @@ class Watch:
     """A page with a watch behind it, in a thread, that says ten times a second what the test lets it say."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         config, self.path = config_at(folder, listen=f"127.0.0.1:{port}")
         self.path.write_text(self.path.read_text().replace("8787", str(port)))
         self.folder = folder / "state"

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from hand_clock import HandClock
+from minebench.lab.ports import free_port
 from minewatch.clock import SystemClock
 from minewatch.config.schema import SinksPart, WebhookPart
 from minewatch.events.event import Event
@@ -24,7 +25,8 @@ from minewatch.sinks.bell import Bell
 from minewatch.sinks.runner import BATCH, REFUSALS, Runner
 from minewatch.sinks.senders import Senders
 from minewatch.sinks.sink import Refused, Undelivered
-from sinks_lab import Receiver, Scripted, add, eventually, filled, fine, free_port
+from sinks_lab import Receiver, Scripted, add, filled, fine
+from waiting import eventually
 
 Made = Callable[..., Runner]
 

@@ -25,7 +25,8 @@ from minewatch.sinks.gpio import GET_LINE, SET_VALUES, GpioLine, request
 from minewatch.sinks.senders import Senders
 from minewatch.sinks.sink import Undelivered
 from minewatch.sinks.siren import STALE, Siren
-from sinks_lab import add, eventually, filled
+from sinks_lab import add, filled
+from waiting import eventually
 
 
 def event(age: float = 0.0, kind: Any = "bare_head", loud: bool = True, seq: int = 1) -> Kept:

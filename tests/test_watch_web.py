@@ -17,6 +17,7 @@ from pathlib import Path
 import httpx
 import pytest
 from hand_clock import HandClock
+from minebench.lab.ports import free_port
 from minehat.errors import MineHatError
 from minewatch.clock import SystemClock
 from minewatch.config.load import read_config
@@ -47,9 +48,7 @@ def _until(page: Page, is_so: Callable[[], object], seconds: float = 40.0) -> No
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[Page]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    config, path = config_at(tmp_path, listen=f"127.0.0.1:{port}")
+    config, path = config_at(tmp_path, listen=f"127.0.0.1:{free_port()}")
     config = config.model_copy(update={"state": tmp_path / "state"})
     Store.writer(config.state).close()
     page = Page(config, CLOCK, path)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from minebench.lab.ports import free_port
 from minewatch.clock import SystemClock
 from minewatch.config.schema import WebhookPart
 from minewatch.events.event import Event, Kept
@@ -22,7 +23,7 @@ from minewatch.sinks import webhook
 from minewatch.sinks.bell import Bell
 from minewatch.sinks.sink import Refused, Undelivered
 from minewatch.sinks.webhook import Webhook
-from sinks_lab import Receiver, fine, free_port
+from sinks_lab import Receiver, fine
 
 LOUD = Kept(7, Event("bare_head", 1.8e9, "3号 gate", loud=True))
 QUIET = Kept(8, Event("bare_head", 1.8e9, "gate"))

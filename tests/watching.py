@@ -16,9 +16,11 @@ import urllib.request
 from pathlib import Path
 
 import numpy as np
+import pytest
 from bright_onnx import bright_onnx
 from minebench.lab.clips import write_clip
-from minebench.watch_demo import free_port
+from minebench.lab.ports import free_port
+from waiting import wait_for
 
 SIDE, FPS = 96, 12.5
 BLIND_TO_HEALTH = dict.fromkeys(("dark", "glare", "blurred", "covered", "frozen", "moved"), False)
@@ -39,15 +41,6 @@ def bare_clip(path, seconds=8.0, bare=(0.5, 4.0), fps=FPS, side=SIDE):
     return write_clip(path, frames(), fps, keys=round(fps))
 
 
-def wait_for(found, seconds=20.0, every=0.05):
-    """What `found()` gives, as soon as it gives something; fails after that time."""
-    deadline = time.monotonic() + seconds
-    while not (got := found()):
-        assert time.monotonic() < deadline, f"nothing came within {seconds} s"
-        time.sleep(every)
-    return got
-
-
 def resident(pid):
     """Bytes of memory that a process holds."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
@@ -58,6 +51,28 @@ def seconds_until(found, limit=60.0):
     began = time.monotonic()
     wait_for(found, limit, 0.02)
     return time.monotonic() - began
+
+
+FAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+FAKED = """
+import os
+import sys
+if __name__ == "__main__":
+    del os.environ["LD_PRELOAD"]  # its processes would wait for each other at libfaketime's one semaphore
+    from minewatch.cli import main
+    sys.exit(main(["run", sys.argv[-1]]))
+"""
+
+
+def start_faked(watch, setting: Path) -> None:
+    """Begin with a wall clock that the file `setting` moves: "+7200". That of the main process, which tells times."""
+    if not FAKETIME:
+        pytest.skip("libfaketime is not installed: apt install libfaketime")
+    setting.write_text("+0")
+    script = watch.folder / "faked.py"
+    script.write_text(FAKED)
+    watch.start({"LD_PRELOAD": str(FAKETIME[0]), "FAKETIME_TIMESTAMP_FILE": str(setting), "FAKETIME_CACHE_DURATION": "1",
+                 "FAKETIME_DONT_FAKE_MONOTONIC": "1"}, (sys.executable, str(script)))
 
 
 class Watching:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from minebench.lab.ports import free_port
 
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
          "--disable-background-networking", "--disable-component-update", "--hide-scrollbars", "--mute-audio",
@@ -96,8 +96,7 @@ class Browser:
 def chromium(profile: Path, *flags: str) -> Iterator[Browser]:
     """A headless Chromium with nothing in it; it and its driver are gone afterwards."""
     assert DRIVER is not None and CHROMIUM is not None
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     driver = subprocess.Popen([DRIVER, f"--port={port}", "--log-level=OFF"], stdout=subprocess.DEVNULL,
                               stderr=subprocess.DEVNULL)
     session = ""

@@ -25,6 +25,7 @@ from minewatch.events.lock import owned
 
 from .lab.clips import scene_clip
 from .lab.faultcam import FaultCam
+from .lab.ports import free_port
 
 PAGE, HTTP_SECONDS, LEAVE = 8787, 2.0, 10.0
 
@@ -174,13 +175,6 @@ def written_config(folder: Path, model: Path, cameras: FaultCam, broker: Broker)
 def page_port(config: Path) -> int:
     """As the configuration says."""
     return int(json.loads(config.read_text(encoding="utf-8"))["web"]["listen"].rpartition(":")[2])
-
-
-def free_port() -> int:
-    """One that nobody listens at now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def is_free(port: int) -> bool:
