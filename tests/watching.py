@@ -71,8 +71,8 @@ def start_faked(watch, setting: Path) -> None:
     setting.write_text("+0")
     script = watch.folder / "faked.py"
     script.write_text(FAKED)
-    watch.start({"LD_PRELOAD": str(FAKETIME[0]), "FAKETIME_TIMESTAMP_FILE": str(setting), "FAKETIME_CACHE_DURATION": "1",
-                 "FAKETIME_DONT_FAKE_MONOTONIC": "1"}, (sys.executable, str(script)))
+    watch.start({"LD_PRELOAD": str(FAKETIME[0]), "FAKETIME_TIMESTAMP_FILE": str(setting),
+                 "FAKETIME_CACHE_DURATION": "1", "FAKETIME_DONT_FAKE_MONOTONIC": "1"}, (sys.executable, str(script)))
 
 
 class Watching:
