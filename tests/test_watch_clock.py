@@ -76,6 +76,9 @@ def test_a_jump_is_told_once_and_suspected_until_it_is_synchronised(jump: str) -
     synchronised[0] = True
     clock.go(1.0)
     assert wall.turn() == [] and not wall.suspect
+    synchronised[0] = False  # its server is away; what it showed last was right
+    clock.go(1.0)
+    assert wall.turn() == [] and wall.suspect == (jump == "1970")
 
 
 def test_a_clock_that_is_set_back_to_where_it_was_is_trusted_again() -> None:

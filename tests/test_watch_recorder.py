@@ -23,9 +23,11 @@ from minewatch.events.event import Event, Kept
 from minewatch.events.files import Snapshot
 from minewatch.events.recorder import Recorder
 from minewatch.events.reserve import BYTES
+from minewatch.events.standing import Standing
 from minewatch.events.store import Store
 from minewatch.status import TrackStatus
 from PIL import Image
+from waiting import eventually
 from watch_events import bare_head, ended, fill, noise, small_disk
 
 DAMAGES = {"random": 'head -c $(stat -c %s "$1") /dev/urandom | dd of="$1" conv=notrunc status=none',
@@ -53,14 +55,6 @@ def committed(recorder: Recorder, count: int, seconds: float = 10.0) -> list[tup
     return found
 
 
-def soon(true: Callable[[], bool], seconds: float = 10.0) -> bool:
-    """Whether it comes true in time."""
-    until = time.monotonic() + seconds
-    while not true() and time.monotonic() < until:
-        wait([], 0.02)
-    return true()
-
-
 def media(folder: Path, seq: int) -> list[tuple[str, str]]:
     with Store.reader(folder) as store:
         return [(one.kind, one.state) for one in store.media_of(seq)]
@@ -86,7 +80,7 @@ def test_a_snapshot_shows_the_frame_with_its_people(recorder: Recorder, tmp_path
     frame = np.full((240, 320, 3), 90, np.uint8)
     recorder.put(bare_head(), Snapshot(frame, (TrackStatus(1, (0.25, 0.5, 0.5, 0.75), "bare", True),)))
     committed(recorder, 1)
-    assert soon(lambda: media(tmp_path, 1) == [("snapshot", "kept")])
+    assert eventually(lambda: media(tmp_path, 1) == [("snapshot", "kept")])
     path = tmp_path / "media/2026-11-22/1.jpg"
     with Image.open(path) as image:
         seen = np.asarray(image)
@@ -109,9 +103,31 @@ def test_rows_do_not_wait_for_pictures_and_pictures_have_a_limit(tmp_path: Path,
     def settled() -> bool:
         states[:] = [state for seq in range(1, 41) for _, state in media(tmp_path, seq) if state != "coming"]
         return len(states) == 40
-    assert soon(settled)
+    assert eventually(settled)
     assert states.count("kept") >= 2 and states.count("refused") == recorder.status().refused_media >= 1
     assert len(files(tmp_path)) == states.count("kept")
+
+
+def test_pictures_that_are_written_make_room_in_memory_for_the_next(tmp_path: Path, recorder: Recorder,
+                                                                    monkeypatch: pytest.MonkeyPatch) -> None:
+    """B5: of months of snapshots, each of which leaves its memory when it is on disk."""
+    monkeypatch.setattr(recorder_file, "MOST_PIXELS", 100_000)
+    for seq in range(1, 7):
+        recorder.put(bare_head(), noise(100, 200))
+        assert eventually(lambda seq=seq: media(tmp_path, seq) == [("snapshot", "kept")]), seq
+    assert recorder.status().refused_media == 0
+
+
+def test_a_fault_of_the_disk_is_ended_once() -> None:
+    clock, announced = HandClock(), list[Event]()
+    standing = Standing(clock, announced.append, lambda: False)
+    for _ in range(3):
+        standing.fails("full")
+        standing.fails("disk")
+        standing.is_well()
+        standing.is_well()
+    assert [event.kind for event in announced] == ["storage_fault", "storage_well"] * 3
+    assert [one.incident for one in announced[::2]] == [one.incident for one in announced[1::2]]
 
 
 def test_a_clip_gets_its_name_when_it_is_whole(recorder: Recorder, tmp_path: Path) -> None:
@@ -120,13 +136,13 @@ def test_a_clip_gets_its_name_when_it_is_whole(recorder: Recorder, tmp_path: Pat
     first, second = (kept for kept, _ in committed(recorder, 2))
     paths = [recorder.clip_path(first), recorder.clip_path(second)]
     assert all(path and path.parent.is_dir() and path.suffix == ".mp4" for path in paths)
-    assert soon(lambda: media(tmp_path, 2) == [("clip", "coming")])
+    assert eventually(lambda: media(tmp_path, 2) == [("clip", "coming")])
     assert paths[0] and paths[1]
     paths[0].write_bytes(MOOF)
     scratch_of(paths[1]).write_bytes(MOOF[:90])
     recorder.clip_done(1, len(MOOF))
     recorder.clip_done(2, 0, "the camera was lost")
-    assert soon(lambda: media(tmp_path, 2) == [("clip", "refused")]) and media(tmp_path, 1) == [("clip", "kept")]
+    assert eventually(lambda: media(tmp_path, 2) == [("clip", "refused")]) and media(tmp_path, 1) == [("clip", "kept")]
     assert (tmp_path / "media/2026-11-22/1.mp4").read_bytes() == MOOF and files(tmp_path) == {"1.mp4"}
 
 
@@ -198,7 +214,7 @@ def test_a_disk_that_refuses_for_a_while_loses_nothing(tmp_path: Path) -> None:
     try:
         for _ in range(30):
             recorder.put(bare_head(remark="x" * 3000))
-        assert soon(lambda: recorder.status().standing == "failing")
+        assert eventually(lambda: recorder.status().standing == "failing")
         assert recorder.committed() == [] and recorder.status().waiting == 31
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -221,7 +237,7 @@ def a_full_disk(disk: Path) -> float:
     recorder.put(bare_head(), noise())
     assert [kept.seq for kept, _ in committed(recorder, 1)] == [1]
     path = recorder.clip_path(Kept(1, bare_head()))
-    assert path and soon(lambda: media(disk, 1) == [("snapshot", "kept"), ("clip", "coming")])
+    assert path and eventually(lambda: media(disk, 1) == [("snapshot", "kept"), ("clip", "coming")])
     fill(disk / "filler")
     with pytest.raises(OSError, match="No space"):
         scratch_of(path).write_bytes(MOOF)
@@ -231,18 +247,18 @@ def a_full_disk(disk: Path) -> float:
     found = [kept for kept, _ in committed(recorder, 61)]
     assert [kept.seq for kept in found] == list(range(2, len(found) + 2))
     assert [kept.event.cause for kept in found if kept.event.kind == "storage_fault"] == ["full"]
-    assert soon(lambda: recorder.status().refused_media == 61)
+    assert eventually(lambda: recorder.status().refused_media == 61)
     assert recorder.status().standing == "full" and not (disk / ".reserve").exists()
     assert files(disk) == {"1.jpg"} and recorder.clip_path(found[0]) is None
     (disk / "filler").unlink()
     began = time.monotonic()
-    assert soon(lambda: recorder.status().standing == "well", 60)
+    assert eventually(lambda: recorder.status().standing == "well", 60)
     seconds = time.monotonic() - began
     assert (disk / ".reserve").stat().st_size == BYTES
     recorder.put(bare_head(), noise())
     last = committed(recorder, 2)
     assert [kept.event.kind for kept, _ in last] == ["storage_well", "bare_head"]
-    assert soon(lambda: media(disk, last[1][0].seq) == [("snapshot", "kept")]) and recorder.stop()
+    assert eventually(lambda: media(disk, last[1][0].seq) == [("snapshot", "kept")]) and recorder.stop()
     with Store.reader(disk) as store:
         assert len(store.after(0)) == last[1][0].seq
         assert "storage_fault" not in {kept.event.kind for kept in store.open_incidents()}
@@ -309,7 +325,7 @@ def test_events_wait_in_memory_when_not_even_the_reserve_is_left(full_disk: Path
         told = recorder.unwritten()
     assert told and recorder.status().waiting > 0
     (full_disk / "filler").unlink()
-    assert soon(lambda: recorder.status().waiting == 0)
+    assert eventually(lambda: recorder.status().waiting == 0)
     kept = [one.event for one, _ in recorder.committed() if one.event.kind == "bare_head"]
     assert kept == events and recorder.stop()
 
@@ -322,9 +338,9 @@ def a_read_only_disk(disk: Path) -> float:
     subprocess.run(remount, check=True)
     recorder = Recorder(disk, KeepPart(), SystemClock())
     recorder.put(bare_head(camera="hall"), noise())
-    assert soon(lambda: recorder.status().waiting == 2) and recorder.status().standing == "failing"
+    assert eventually(lambda: recorder.status().waiting == 2) and recorder.status().standing == "failing"
     told: list[Event] = []
-    assert soon(lambda: told.extend(recorder.unwritten()) or [event.camera for event in told] == ["", "hall"])
+    assert eventually(lambda: told.extend(recorder.unwritten()) or [event.camera for event in told] == ["", "hall"])
     assert recorder.committed() == [] and told[0].cause == "readonly"
     subprocess.run([*remount[:2], "remount,rw", remount[3]], check=True)
     began = time.monotonic()
@@ -433,7 +449,7 @@ def test_a_backup_is_made_while_events_go_on(tmp_path: Path) -> None:
     clock.go(601)
     archive.tend()
     assert archive.commit([bare_head()], ())
-    assert soon(lambda: bool(list((tmp_path / "backups").glob("*.db"))))
+    assert eventually(lambda: bool(list((tmp_path / "backups").glob("*.db"))))
     archive.close()
     clock.go(86400)
     (tmp_path / "events.db").write_bytes(b"broken")
