@@ -271,7 +271,7 @@ def test_zones_are_drawn_by_clicks_and_saved_as_drawn(watch: Watch, browser: web
     zone, = read_config(watch.path).cameras[0].zones
     assert (zone.name, zone.rule) == ("门口", "no_entry")
     np.testing.assert_allclose(zone.points, drawn, atol=0.004)
-    assert watch.heard() == Reload("local")
+    assert watch.heard() == Reload()
     browser.press("#sheet", (0.05, 0.05), (0.1, 0.05), (0.05, 0.1), (0.12, 0.1), (0.05, 0.05))  # it crosses itself
     browser.click("#save")
     browser.wait("document.getElementById('told').innerText.includes('Not saved')")

@@ -21,6 +21,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from minewatch import logs
 from minewatch.config.load import config_of
+from minewatch.config.passwords import hashed
 from minewatch.config.schema import LogPart
 from minewatch.log_file import PARTS, CappedFile
 from minewatch.redact import SHORTEST, Redactor
@@ -155,6 +156,21 @@ def test_urls_and_headers_of_nobody_we_know_are_hidden_as_well():
 
 def test_short_secrets_are_hidden_where_urls_carry_them_alone():
     assert Redactor(["ab"])("about rtsp://a:ab@h/ab?key=ab") == "about rtsp://***@h/ab?key=***"
+
+
+def test_of_a_secret_that_begins_with_another_nothing_is_left():
+    """G1: a new password that is the old one with something after it."""
+    known = Redactor(["Fortuna", "FortunaHuc"])
+    assert known("was Fortuna, is FortunaHuc now") == "was ***, is *** now"
+
+
+def test_the_hash_of_a_password_is_a_secret(monkeypatch):
+    """G1: whoever has it may guess at home."""
+    kept = hashed("Fortuna-Eleven")
+    monkeypatch.setenv("FORTUNA_SIX", "Fortuna-Six")
+    users = f"web:\n  users: [{{name: Li, role: admin, password_hash: '{kept}'}}]\n"
+    known = Redactor.of(config_of(CONFIG + users, Path("watch.yaml")))
+    assert known(f"a line with {kept} in it") == "a line with *** in it"
 
 
 def test_a_redactor_travels_and_learns(known):

@@ -156,6 +156,11 @@ def test_an_event_that_is_refused_over_and_over_blocks_no_others(store: Store, r
         clock.go(one.turn())
     assert sink.had == [7, 8]
     assert one.status().skipped == 1
+    sink.script += [Refused("the receiver answers 422")] * REFUSALS
+    add(store, 1)
+    for _ in range(REFUSALS + 1):
+        clock.go(one.turn())
+    assert sink.had == [7, 8] and one.status().skipped == 2
 
 
 def test_a_receiver_that_is_wrong_itself_is_never_passed_over(store: Store, runner: Made) -> None:

@@ -81,8 +81,6 @@ class Failed:
 class Reload:
     """Somebody changed the configuration file through the page: it is to be read again."""
 
-    by: str
-
 
 ToPage = Setup | News | Live
 FromPage = Listening | Viewing | Failed | Reload

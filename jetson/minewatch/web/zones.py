@@ -75,7 +75,7 @@ class Zones:
         person = person_of(request)
         who = person.name if person else ""
         await run_in_threadpool(self._ledger.wrote, "zones_saved", who, f"{camera.name}: {len(zones)}")
-        self._say(Reload(who))
+        self._say(Reload())
         return JSONResponse({"saved": len(zones)})
 
 
