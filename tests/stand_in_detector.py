@@ -20,8 +20,8 @@ CROWD = HEAD[np.zeros(200, int)]
 
 def main(handle: int) -> None:
     """`well`; `deaf` hangs at the second look, `slow` is late at each, `lasts 0.2` takes so many seconds for each,
-    `dies` at its third look, `cuda` at its second, `never` loads, `crowd` sees 200 heads in each frame, `wrong` is a
-    file that cannot be loaded."""
+    `babbles` at its second look, `dies` at its third, `cuda` at its second, `never` loads, `crowd` sees 200 heads in
+    each frame, `wrong` is a file that cannot be loaded."""
     wire = Wire(socket.socket(fileno=handle), blocking=True)
     threading.Thread(target=process._leave_with, args=(handle,), daemon=True).start()
     load: Load = wire.receive()
@@ -39,6 +39,8 @@ def main(handle: int) -> None:
         if word == "cuda" and looks == 2:
             wire.send(Gone("cuda", "The GPU gave up (700)"))
             os._exit(5)
+        if word == "babbles" and looks == 2:
+            wire.send("nonsense")
         if word == "dies" and looks == 3:
             os.abort()
         if word == "deaf" and looks == 2:

@@ -198,6 +198,18 @@ def test_a_lost_gpu_ends_the_process(model):
         assert one.detector.looking
 
 
+def test_a_process_that_speaks_nonsense_is_replaced(word):
+    """D1: the watch does not end by what its detector says, and gets its pictures back."""
+    with driven(word("babbles"), ENTRY) as one, staged(bright()) as places:
+        one.ready()
+        one.answered(places)
+        one.look(places)
+        one.until(lambda: one.detector.status().replaced == 1)
+        assert "not understood" in one.detector.status().text and one.detector.lost == 1
+        one.ready()
+        one.answered(places)
+
+
 def test_errors_of_the_gpu_are_told_from_others(tmp_path):
     """D3: what onnxruntime tells of CUDA is a lost GPU, too; a wrong answer is not."""
     model = Model(str(tmp_path / "x.onnx"))

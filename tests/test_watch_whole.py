@@ -439,3 +439,39 @@ def test_an_error_with_one_camera_is_told_and_ends_nothing(tmp_path, clip):
             assert "ZeroDivisionError" in watch.log.read_text()
         finally:
             watch.__exit__()
+
+
+FALLS = """
+import sys
+from minewatch import watch
+if __name__ == "__main__":
+    from minewatch.cli import main
+    spread, shown = watch.spread, []
+    def falls(*rest):
+        shown.append(None)
+        if len(shown) == 5:
+            raise ValueError("rtsp://admin:Gr%be!7@Zeche@192.0.2.1/")
+        spread(*rest)
+    watch.spread = falls
+    sys.exit(main(["run", sys.argv[-1]]))
+"""
+
+
+def test_an_error_of_ours_in_the_loop_ends_all_of_it_and_says_so(tmp_path, cam):
+    """D7, G1: systemd begins anew: exit 1, the reason in row and log without a secret, no process left."""
+    script = tmp_path / "falls.py"
+    script.write_text(FALLS)
+    watch = Watching(tmp_path, [{"name": "gate", "url": cam.url(0), "user": "admin", "password": "Gr%be!7@Zeche"}])
+    watch.start(wrap=(sys.executable, str(script)))
+    try:
+        assert watch.process.wait(60) == 1
+        end, = watch.rows("watch_ended")
+        assert "ValueError" in end["remark"]
+        told = watch.log.read_text()
+        assert "Traceback" in told and "Zeche" not in told and all(json.loads(line) for line in told.splitlines())
+        wait_for(lambda: not watch.children())
+        watch.start()
+        watch.watching()
+        assert no_gap(watch.rows())
+    finally:
+        watch.__exit__()

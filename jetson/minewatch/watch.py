@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import minehat
-from minehat.doors import DONE
+from minehat.doors import BUG, DONE
 from minehat.errors import MineHatError
 
 from . import logs
@@ -62,8 +62,11 @@ def run(path: Path, clock: Clock | None = None) -> int:
             watch.begin()
             while not (signals.stop or watch.hopeless):
                 watch.turn()
-        finally:
-            watch.end()
+        except Exception as exc:  # told here, where secrets are taken out of it
+            log.critical("ends by an error of ours", exc_info=exc)
+            watch.end(f"an error of ours: {type(exc).__name__}")
+            return BUG
+        watch.end(watch.hopeless or "it was asked to stop")
     return GIVEN_UP if watch.hopeless else DONE
 
 
@@ -111,6 +114,7 @@ class Watch:
         self._posts.turn(now)
         for word in self._detector.turn(now):
             self._gaze.take(word, now) if isinstance(word, Answer) else self._heed(word, now)
+        self._posts.learn(self._detector.classes)
         if self._detector.idle and (pictures := self._posts.next_batch(self._config.detector, now)):
             self._detector.submit(pictures, now)
         self._desk.turn(self._posts)
@@ -122,8 +126,8 @@ class Watch:
             self._show_all(now)
         self._notifier.beat(now)
 
-    def end(self) -> None:
-        """Say that the watch ends, and let everybody go; those who don't are killed."""
+    def end(self, reason: str) -> None:
+        """Say that the watch ends, and why, and let everybody go; those who don't are killed."""
         self._notifier.stopping()
         began = self._clock.monotonic()
         self._detector.stop()
@@ -135,12 +139,12 @@ class Watch:
             self._desk.turn(self._posts)
         self._posts.kill()
         self._page.kill()
-        self._say("watch_ended", self._clock.monotonic(), self.hopeless or "it was asked to stop")
+        self._say("watch_ended", self._clock.monotonic(), reason)
         self._recorder.stop()
         self._senders.wake()
         self._senders.stop()
         self._notifier.close()
-        log.info("ended", reason=self.hopeless or "asked to stop")
+        log.info("ended", reason=reason)
 
     def _waitables(self) -> list[Any]:
         return [self._signals.wakeup, self._recorder.wakeup, *self._posts.waitables(), *self._detector.waitables(),
@@ -156,7 +160,6 @@ class Watch:
             self._desk.tell(self._faults.ended("detector_fault", now, "pictures are looked at again"))
         elif change.standing != "starting":
             self._desk.tell(self._faults.began("detector_fault", now, change.cause, change.text))
-        self._posts.learn(self._detector.classes)
         if change.final and not self._detector.looking:
             self.hopeless = f"the model cannot be run here: {change.text}"
 

@@ -9,10 +9,12 @@ from typing import Generic
 
 import numpy as np
 import numpy.typing as npt
+from minehat.errors import MineHatError
 
 from ..cameras.source import SourceLost
 from ..clock import Clock
 from ..config.schema import DetectorPart
+from ..judging.history import labels_of
 from ..status import DetectorStatus
 from . import standing as stand
 from .answers import Answer, Change, Held
@@ -108,8 +110,11 @@ class Detector(Generic[Held]):
         if self._stopped:
             return []
         told: list[Answer[Held] | Change] = []
-        for message in self._worker.received() if self._worker else ():
-            told += self._hear(message, now)
+        try:
+            for message in self._worker.received() if self._worker else ():
+                told += self._hear(message, now)
+        except Exception as exc:  # a process that speaks nonsense is given up, too
+            self._fail("error", f"what the detector's process said was not understood: {exc!r}", now)
         self._watch_over(now)
         if self._candidate:
             self._go_on_with(self._candidate, now)
@@ -169,7 +174,7 @@ class Detector(Generic[Held]):
 
     def _hear(self, message: FromDetector, now: float) -> list[Answer[Held]]:
         if isinstance(message, Ready):
-            self._ready, self._standing = message, stand.ready(self._standing, now)
+            self._greet(message, now)
         elif isinstance(message, Said):
             self._news.append(Change("said", self._standing.name, text=message.text))
         elif isinstance(message, Gone):
@@ -177,6 +182,15 @@ class Detector(Generic[Held]):
         elif message.number == self._number and self._standing.phase == "busy":
             return self._take(message, now)
         return []
+
+    def _greet(self, ready: Ready, now: float) -> None:
+        """A model is loaded; one that knows no heads, as a second choice may be, is as good as none."""
+        try:
+            labels_of(ready.classes)
+        except MineHatError as exc:
+            self._fail("load", str(exc), now, final=True)
+        else:
+            self._ready, self._standing = ready, stand.ready(self._standing, now)
 
     def _take(self, message: Found, now: float) -> list[Answer[Held]]:
         """The answer to the batch that was asked for last."""
