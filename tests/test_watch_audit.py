@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 from bright_onnx import bright_onnx
+from detectors import driven
 from minebench.lab.clips import blocks
 from minebench.lab.faultcam import FaultCam
 from minebench.watch_demo import Broker, written_config
+from minehat.card import ModelCard
 from minehat.errors import MineHatError
 from minewatch import logs
 from minewatch.cameras import slots
@@ -27,12 +29,14 @@ from minewatch.config.check import check_config
 from minewatch.config.load import config_of
 from minewatch.config.schema import KeepPart, LogPart, Secret
 from minewatch.config.secrets import revealed
+from minewatch.detection.worker import ENTRY
 from minewatch.events.lock import owned
 from minewatch.events.shelf import Shelf
 from minewatch.events.store import Store
 from minewatch.web.server import Page
 from page_stage import bare_head, config_at
 from test_watch_folder import names, picture
+from watching import BLIND_TO_HEALTH, Watching, bare_clip, wait_for
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -200,3 +204,27 @@ def test_a_clip_that_broke_off_is_told_with_what_is_kept_of_it(tmp_path: Path,
         shelf.expect(store, kept)
         shelf.came(store, kept.seq, 0, "its reader was killed")
     assert "its reader was killed; 0 bytes of it are kept" in caplog.text
+
+
+def card_of(*classes: str) -> ModelCard:
+    return ModelCard(name="other", classes=classes, height=96, width=96)
+
+
+def test_a_second_choice_that_names_its_classes_in_another_order_is_understood(tmp_path: Path) -> None:
+    """Its column 1, which the first choice has for heads, is its helmets: nobody is bare-headed."""
+    clip = bare_clip(tmp_path / "blue.mp4", 3.0, (0.1, 3.0))
+    rules = {"seconds": 0.2, "frames": 2, "quiet": 1.0}
+    model = {"file": str(tmp_path / "bright.onnx"), "backend": "tensorrt", "fallback": str(tmp_path / "second.onnx")}
+    bright_onnx(tmp_path / "second.onnx", card_of("head", "helmet"))
+    camera = {"name": "blue", "url": str(clip), "repeat": True, "health": BLIND_TO_HEALTH}
+    with Watching(tmp_path, [camera], rules=rules, model=model) as watch:
+        watch.watching()
+        wears = wait_for(lambda: [track["wears"] for track in watch.camera()["tracks"] if track["wears"] != "unknown"])
+        assert wears == ["helmet"] and not watch.rows("bare_head")
+
+
+def test_a_second_choice_that_knows_no_heads_never_looks(tmp_path: Path) -> None:
+    bright_onnx(tmp_path / "vests.onnx", card_of("helmet", "vest"))
+    with driven(tmp_path / "absent.onnx", ENTRY, fallback=tmp_path / "vests.onnx") as one:
+        one.until(lambda: "no class `head`" in one.detector.status().text)
+        assert not one.detector.looking and one.detector.status().standing == "degraded"
