@@ -107,6 +107,12 @@ def test_a_frozen_picture_is_told_within_65_seconds(known, clean):
     assert ended[0][1] <= PART.seconds + 2 * STEP
 
 
+def test_darkness_hides_no_frozen_picture(known, gallery):
+    """A12, A14: an encoder that hangs at night is told of beside the night."""
+    night = thumb(HARMS["black"][0](gallery[0]))
+    assert causes(known.look([night] * 140, prints=[7] * 140)) == ["dark", "frozen"]
+
+
 def test_a_still_gallery_with_a_noisy_sensor_is_not_frozen(gallery):
     """A12: nothing moves but the noise; ten minutes."""
     still = cv2.resize(gallery[0], (320, 180))

@@ -24,7 +24,7 @@ def cam(clip):
 
 def test_a_bare_head_is_a_row_a_snapshot_and_a_clip_and_the_watch_leaves_when_asked(tmp_path, cam):
     clips = {"before": 1, "after": 1}
-    with Watching(tmp_path, [cam.url(0)], clips=clips) as watch:
+    with Watching(tmp_path, [cam.url(0)], clips=clips, rules={"quiet": 1.0}) as watch:
         row = wait_for(lambda: watch.rows("bare_head"))[0]
         assert row["camera"] == "cam 0" and row["loud"] and row["score"] > 0.5
         assert row["box"] == pytest.approx([1 / 3, 1 / 3, 2 / 3, 2 / 3], abs=0.05)
