@@ -236,6 +236,15 @@ def test_a_long_blur_is_not_learned(known, gallery):
 # The parts
 
 
+def test_a_camera_that_was_turned_away_is_not_got_used_to(known, gallery):
+    """A14: two hours later it still looks elsewhere, and that is still a fault."""
+    turned = [thumb(frame[:, ::-1]) for frame in gallery[::6]]
+    for number in range(1800):
+        known.now += 4.0
+        known.history, _ = look(known.history, turned[number % len(turned)], 1000 + number, known.now)
+    assert known.history.faults == ("moved",)
+
+
 def test_a_mean_is_a_mean():
     grey = np.random.default_rng(0).uniform(0, 255, (20, 31)).astype(np.float32)
     padded = np.pad(grey, 2, mode="edge")
