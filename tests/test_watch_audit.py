@@ -23,6 +23,7 @@ from minehat.errors import MineHatError
 from minewatch import logs
 from minewatch.cameras import slots
 from minewatch.cameras.folder_source import FolderSource
+from minewatch.cameras.pyav_source import PyAvSource
 from minewatch.cameras.source import Plan, SourceLost
 from minewatch.clock import SystemClock
 from minewatch.config.check import check_config
@@ -228,3 +229,16 @@ def test_a_second_choice_that_knows_no_heads_never_looks(tmp_path: Path) -> None
     with driven(tmp_path / "absent.onnx", ENTRY, fallback=tmp_path / "vests.onnx") as one:
         one.until(lambda: "no class `head`" in one.detector.status().text)
         assert not one.detector.looking and one.detector.status().standing == "degraded"
+
+
+def test_a_repeated_video_that_was_cut_off_in_place_is_lost_and_not_live(tmp_path: Path) -> None:
+    """Its file is still open, and gives no picture any more."""
+    clip = bare_clip(tmp_path / "clip.mp4", 2.0, side=384)  # more than libav reads in one go
+    with PyAvSource(Plan("files", str(clip), repeat=True), lambda why: None) as source:
+        steps = source.steps()
+        assert any(next(steps).frames for _ in range(10))
+        os.truncate(clip, 6)
+        with pytest.raises(SourceLost, match="can be read of it any more") as lost:
+            for _ in range(500):
+                next(steps)
+    assert lost.value.cause == "broken"

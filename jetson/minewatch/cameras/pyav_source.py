@@ -103,9 +103,14 @@ class PyAvSource:
         """Packets and the pictures that they complete."""
         try:
             while True:
-                yield from self._round()
+                pictured = False
+                for taken in self._round():
+                    pictured = pictured or bool(taken.frames)
+                    yield taken
                 if not (self._plan.repeat and self._plan.kind == "files"):
                     break
+                if not pictured:
+                    raise SourceLost("broken", f"{self._place}: no picture can be read of it any more")
                 self._rewind()
         except FAULTS as exc:
             raise lost_in_reading(self._place, exc) from None
