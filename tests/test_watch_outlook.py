@@ -12,6 +12,7 @@ from minewatch.events.event import Event
 from minewatch.faults import COOLDOWN, Faults
 from minewatch.scribe import Scribe
 from minewatch.status import CameraStatus, DetectorStatus, SinkStatus, StorageStatus
+from minewatch.stumbles import STEADY, Stumbles
 
 LIVE = CameraStatus("gate", "live", last_looked=0.1)
 READY, WELL = DetectorStatus("ready"), StorageStatus("well")
@@ -88,6 +89,17 @@ def test_a_fault_that_flaps_is_loud_once_in_a_cool_down_and_an_event_each_time()
         loud += sum(one.loud for one in faults.began("camera_fault", float(second), "ended", "", "gate"))
         assert faults.ended("camera_fault", second + 0.5, camera="gate")
     assert loud == 600 / COOLDOWN
+
+
+def test_errors_with_a_camera_are_one_fault_that_only_judged_pictures_end():
+    """B5: an error for each picture is one fault; neither time alone nor one good picture ends it."""
+    stumbles = Stumbles()
+    (fault,) = [one for second in range(100) for one in stumbles.fell(float(second), ValueError("x"))]
+    assert fault.loud and stumbles.faults == ("error",) and "ValueError" in fault.remark
+    assert stumbles.walked(99.5) == [] and stumbles.faults
+    (well,) = stumbles.walked(99.0 + STEADY)
+    assert (well.kind, well.incident) == ("camera_well", fault.incident) and not stumbles.faults
+    assert stumbles.walked(500.0) == stumbles.ended(500.0, "") == []
 
 
 def test_what_a_run_left_open_goes_on_or_ends():

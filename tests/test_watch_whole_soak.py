@@ -123,7 +123,7 @@ def names(count):
 
 
 def test_jumps_of_the_clock_lose_no_event(tmp_path, clip, figure):
-    """F4: five jumps, 20 s each: as many bare heads as the clip shows, each with its end."""
+    """F4: five jumps in 50 s: as many bare heads as in 50 s without, each with its end."""
     setting, now = tmp_path / "faketime.rc", int(time.time())
     with FaultCam([clip]) as cam, ExitStack() as stack:
         watch = Watching(tmp_path, [cam.url(0)], rules={**RULES, "cooldown": 3600.0})
@@ -131,18 +131,20 @@ def test_jumps_of_the_clock_lose_no_event(tmp_path, clip, figure):
         start_faked(watch, setting)
         watch.watching(60)
         wait_for(lambda: watch.rows("bare_head_ended"))
-        before, began = len(watch.rows("bare_head")), time.monotonic()
-        for seconds in (7200, -7200, 86400 - now, 2_145_916_800 - now, 0):
-            setting.write_text(f"{seconds:+d}")
-            time.sleep(20)
-        heads, shown = len(watch.rows("bare_head")) - before, (time.monotonic() - began) / PERIOD
+        heads = []
+        for jumps in ((0,) * 5, (7200, -7200, 86400 - now, 2_145_916_800 - now, 0)):
+            before = len(watch.rows("bare_head"))
+            for seconds in jumps:
+                setting.write_text(f"{seconds:+d}")
+                time.sleep(10)
+            heads.append(len(watch.rows("bare_head")) - before)
         moved, opened = len(watch.rows("clock_moved")), watch.camera()["opened"]
         loud = sum(row["loud"] for row in watch.rows("bare_head"))
         assert watch.stop() == 0
         rows = watch.rows()
-    figure("F4", f"5 jumps of the wall clock in {shown * PERIOD:.0f} s: {heads} bare heads told of {shown:.0f} shown, "
+    figure("F4", f"{heads[0]} bare heads told in 50 s under libfaketime, {heads[1]} in 50 s with 5 jumps; "
                  f"{moved} jumps told, {opened} connection, {loud} notice under a cool-down of an hour")
-    assert abs(heads - shown) <= 1.5 and moved == 5 and opened == 1 and loud == 1
+    assert heads[1] >= heads[0] - 1 and moved == 5 and opened == 1 and loud == 1
     assert no_gap(rows) and pairs(rows)
 
 
