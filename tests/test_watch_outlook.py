@@ -41,6 +41,18 @@ def test_a_reason_is_told_once():
     assert told == "NOT WATCHING: gate is waiting: nobody listens there"
 
 
+def test_a_receiver_that_is_away_and_misses_nothing_is_no_trouble():
+    assert text_of(sinks=(SinkStatus("mqtt", "retrying", behind=0),)) == text_of()
+
+
+def test_of_two_faults_of_a_kind_one_goes_on_and_pictures_are_judged_anew():
+    """C5: a run that ended badly may have left both."""
+    refused, again = (Event("camera_fault", 1.0, "gate", cause=cause) for cause in ("refused", "timeout"))
+    dark = Event("camera_fault", 1.0, "shaft", cause="dark")
+    left = carried((refused, again, dark), {"gate", "shaft"})
+    assert (left.faults, left.over) == ((refused,), (again, dark))
+
+
 def test_no_camera_at_all_is_not_well():
     assert text_of(()).startswith("NOT WATCHING")
     assert text_of((CameraStatus("gate", "off"),)).startswith("NOT WATCHING")

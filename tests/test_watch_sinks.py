@@ -163,6 +163,18 @@ def test_an_event_that_is_refused_over_and_over_blocks_no_others(store: Store, r
     assert sink.had == [7, 8] and one.status().skipped == 2
 
 
+def test_refusals_are_counted_for_each_event_by_itself(store: Store, runner: Made) -> None:
+    """One that is taken at the last try leaves the next all of its own."""
+    nearly = [Refused("the receiver answers 422")] * (REFUSALS - 1)
+    clock, sink = HandClock(), Scripted(*nearly, 1, *nearly, 1)
+    one = runner(sink, clock)
+    one.turn()
+    add(store, 2)
+    for _ in range(2 * REFUSALS):
+        clock.go(one.turn())
+    assert sink.had == [6, 7] and one.status().skipped == 0
+
+
 def test_a_receiver_that_is_wrong_itself_is_never_passed_over(store: Store, runner: Made) -> None:
     clock, sink = HandClock(), Scripted(*[Undelivered("the receiver answers 401", slowly=True)] * 100)
     one = runner(sink, clock)

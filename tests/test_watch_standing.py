@@ -167,6 +167,10 @@ def test_a_camera_that_never_gave_a_whole_frame_is_told_and_tried_again() -> Non
     assert day.told[0][0] == pytest.approx(stand.FIRST, abs=0.5) and len(day.opens) == 2
 
 
+def test_a_camera_is_live_since_its_first_frame() -> None:
+    assert Day(lambda now: "frames").until(100).camera.since < 1
+
+
 def test_a_long_outage_is_of_its_first_moment() -> None:
     day = Day(lambda now: "frames" if now < 10 else "refused").until(200)
     assert len(day.opens) > 5 and day.camera.since == pytest.approx(10, abs=0.5)

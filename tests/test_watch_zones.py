@@ -178,6 +178,13 @@ def test_an_incident_from_before_a_restart_goes_on_in_its_own_zone_alone():
     assert [(one.kind, one.zone) for one in told] == [("bare_head", "hall"), ("bare_head_ended", "gate")]
 
 
+def test_an_incident_from_before_a_restart_ends_with_its_zone():
+    history = History.fresh(RulesPart(), [zone("gate")], CLASSES, "run")
+    history = resumed(history, [Event("bare_head", 5e9, "cam", zone="gate", began=5e9 - 1)], 0.0, 5e9)
+    history, ends = with_rules(history, RulesPart(), [zone("hall", RIGHT)], CLASSES)
+    assert [(one.kind, one.zone) for one in ends] == [("bare_head_ended", "gate")] and not history.lost
+
+
 def test_an_incident_ends_by_the_rules_of_its_zone():
     _, told = watched(lambda t: [(1, 250, 300)] if t < 3 else [], 40, [zone("gate", rules=RulesChange(quiet=20.0))])
     assert [one.kind for one in told] == ["bare_head", "bare_head_ended"]
