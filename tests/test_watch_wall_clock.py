@@ -77,8 +77,8 @@ def test_the_age_of_results_is_bounded_at_12_cameras_of_25_pictures(tmp_path, qu
     shares = [statistics.mean(values) for values in looked.values()]
     p99, batch = percentile(ages, 0.99), percentile(batches, 0.99)
     figure("B1", f"age of results p50 {percentile(ages, 0.5):.0f}, p99 {p99:.0f} ms with batches of p50 "
-                 f"{percentile(batches, 0.5):.0f}, p99 {batch:.0f} ms; {statistics.mean(shares):.1f} looks a second and "
-                 f"camera, most/least {max(shares) / min(shares):.2f}; main process {max(memory) / 1e6:.0f} MB, "
+                 f"{percentile(batches, 0.5):.0f}, p99 {batch:.0f} ms; {statistics.mean(shares):.1f} looks a second "
+                 f"and camera, most/least {max(shares) / min(shares):.2f}; main process {max(memory) / 1e6:.0f} MB, "
                  f"grew {(memory[-1] - memory[0]) / 1e6:.1f} MB")
     assert p99 <= 2 * batch + 50 and max(shares) / min(shares) <= 1.1
 
