@@ -133,7 +133,7 @@ MISTAKES = [  # text to replace, by what, where it is told, and what must be in 
      "NO_SUCH_THING"),
     ('password: "geheim"', "password: {file: nowhere}", "16:15: cameras.0.password: ", "nowhere cannot be read"),
     ("transport: tcp", "transport: tpc", "17:16: cameras.0.transport: found 'tpc'", "did you mean 'tcp'?"),
-    ("most_fps: 10", "most_fps: 0", "18:15: cameras.0.most_fps: found 0; wanted more than 0", ""),
+    ("most_fps: 10", "most_fps: 0", "18:15: cameras.0.most_fps: found 0; wanted at least 0.5", ""),
     ("zones:\n      - name: gate", "zones:\n        name: gate", "20:9: cameras.0.zones: found a mapping;",
      "wanted a list"),
     ("[0.9, 0.9]]", "[0.9, 90]]", "21:48: cameras.0.zones.0.points.2.1: found 90; wanted at most 1", ""),

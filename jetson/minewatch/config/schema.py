@@ -158,7 +158,7 @@ class CameraPart(Part):
     enabled: bool = True
     transport: Literal["tcp", "udp"] = "tcp"
     decoder: Literal["auto", "pyav", "gstreamer"] = "auto"  # auto: GStreamer where Jetson's decoder is
-    most_fps: float | None = Field(None, gt=0, le=240)  # looked at
+    most_fps: float | None = Field(None, ge=0.5, le=240)  # looked at; fewer would not be watching
     widest: int = Field(1920, ge=64, le=8192)  # larger pictures are scaled down to this width as they are decoded
     stall_seconds: float = Field(2.0, ge=0.5, le=60)
     repeat: bool = False  # a video or folder begins anew when it ends; a folder else waits for new pictures
