@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
 from types import TracebackType
@@ -27,7 +28,7 @@ class Talk(Protocol):
         """End it without a word."""
 
 
-class Server:
+class Server(ABC):
     """A context manager; its methods may be called from any thread."""
 
     def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
@@ -41,9 +42,9 @@ class Server:
         self._listening: asyncio.Server | None = None
         self._ready: Future[None] = Future()
 
+    @abstractmethod
     def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Talk:
         """How a new connection is dealt with."""
-        raise NotImplementedError
 
     def __enter__(self: Itself) -> Itself:
         """Raises MineHatError where the port is taken."""
