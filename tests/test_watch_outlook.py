@@ -8,8 +8,12 @@ from hand_clock import HandClock
 from minewatch import outlook
 from minewatch.album import EVERY, MOST, Album
 from minewatch.carried import carried
+from minewatch.config.schema import ClipsPart, KeepPart
+from minewatch.desk import Desk
 from minewatch.events.event import Event
+from minewatch.events.recorder import Recorder
 from minewatch.faults import COOLDOWN, Faults
+from minewatch.judging.verdict import Verdict
 from minewatch.scribe import Scribe
 from minewatch.status import CameraStatus, DetectorStatus, SinkStatus, StorageStatus
 from minewatch.stumbles import STEADY, Stumbles
@@ -150,3 +154,17 @@ def test_the_album_holds_few_small_frames_those_with_people_last():
     frames = album.frames
     assert len(frames) == 2 * MOST and all(max(frame.shape) <= 640 for frame in frames)
     assert [int(frame[0, 0, 0]) % 2 for frame in frames] == [0] * MOST + [1] * MOST
+
+
+def test_an_event_is_written_though_its_picture_cannot_be_made(tmp_path):
+    """E1: no memory for a snapshot is no reason to lose the alarm."""
+    clock = HandClock()
+    recorder = Recorder(tmp_path, KeepPart(), clock)
+    desk = Desk(recorder, Scribe(clock, lambda: False), clock, ClipsPart(enabled=False), lambda kept, seconds: None)
+
+    def no_room():
+        raise MemoryError
+
+    desk.tell([Verdict("bare_head", 1.0, 0.0, loud=True)], "gate", no_room)
+    assert recorder.stop()
+    assert [kept.event.kind for kept, _ in recorder.committed()] == ["bare_head"]

@@ -33,7 +33,7 @@ class Desk:
         """Hand verdicts to the writer. snapshot: makes the picture of one that gets a picture."""
         for verdict in verdicts:
             event = self._scribe.event_of(verdict, camera, camera_time)
-            picture = snapshot() if snapshot and event.kind in WITH_PICTURES else None
+            picture = _made(snapshot) if snapshot and event.kind in WITH_PICTURES else None
             self._recorder.put(event, picture, verdict.seconds)
 
     def turn(self, posts: Posts) -> None:
@@ -53,6 +53,15 @@ class Desk:
             self._running[str(path)] = kept.seq
             now, wall = self._clock.monotonic(), self._clock.wall()
             post.camera.clip(str(path), now - (wall - kept.event.began) - self.clips.before, now + self.clips.after)
+
+
+def _made(snapshot: Callable[[], Snapshot]) -> Snapshot | None:
+    """The picture, or None where there is no memory for it: the event goes on without."""
+    try:
+        return snapshot()
+    except Exception as exc:
+        log.error("a snapshot could not be made", exc_info=exc)
+        return None
 
 
 def _log(kept: Kept) -> None:
