@@ -11,7 +11,7 @@ from minewatch.cameras.standing import Change
 from minewatch.config.schema import CameraPart, RulesPart
 from minewatch.faults import COOLDOWN, Faults
 from minewatch.judging.history import History
-from minewatch.post import Post
+from minewatch.post import LONG, Post
 from minewatch.status import CameraStatus
 from minewatch.stumbles import STEADY
 
@@ -109,3 +109,20 @@ def test_how_old_the_newest_result_is(post):
 def test_clips_that_are_done_are_handed_on(post):
     done = ClipDone("a.mp4", 9)
     assert says(post, 1.0, done) == [] and post.clips == [done]
+
+
+def test_a_live_camera_that_nobody_looks_at_is_told_and_so_is_its_end(post):
+    """B1: silence of the detector about one camera alone is no safety."""
+    waiting = CameraStatus("gate", "live", last_looked=60.0)
+    told = [(now, verdict) for now in range(30) for verdict in post.overlooked(waiting, True, float(now))]
+    ((when, fault),) = told
+    assert when == LONG and fault.kind == "camera_fault" and fault.cause == "overlooked" and fault.loud
+    (well,) = post.overlooked(CameraStatus("gate", "live", last_looked=0.1), True, 31.0)
+    assert well.kind == "camera_well" and well.incident == fault.incident
+
+
+@pytest.mark.parametrize("camera, looking", [
+    (CameraStatus("gate", "live", last_looked=1.0), True), (CameraStatus("gate", "waiting", last_looked=60.0), True),
+    (CameraStatus("gate", "live", last_looked=None), False)])
+def test_what_has_a_fault_of_its_own_or_none_is_not_overlooked(post, camera, looking):
+    assert not [verdict for now in range(60) for verdict in post.overlooked(camera, looking, float(now))]

@@ -21,11 +21,13 @@ from .judging.judge import closed, judge, new_day, open_incidents, resumed, trac
 from .judging.verdict import Verdict
 from .judging.zones import changed
 from .logs import logger
+from .outlook import OLD
 from .rate import Rate
 from .status import CameraStatus, TrackStatus
 from .stumbles import Stumbles
 
 log = logger("cameras")
+LONG = 10.0  # seconds that a live camera may wait to be looked at, while the detector answers
 
 
 class Post:
@@ -36,7 +38,8 @@ class Post:
         self.clips: list[ClipDone] = []  # that are done; the owner empties it
         self._history, self._faults = history, faults
         self._health = health.History.fresh(part.health)
-        self._stumbles = Stumbles()
+        self._stumbles, self._overlooks = Stumbles(), Faults()
+        self._waits_since: float | None = None  # to be looked at
         self._looked = Rate()
         self._age_ms: float | None = None
         self._judged: float | None = None
@@ -78,6 +81,17 @@ class Post:
         self._judged, self._age_ms = now, 1000 * (now - picture.arrived.moment)
         return [*verdicts, *self._stumbles.walked(now)]
 
+    def overlooked(self, camera: CameraStatus, looking: bool, now: float) -> list[Verdict]:
+        """A live camera that nobody looks at is blind as well. looking: whether the detector answers at all."""
+        seen = camera.last_looked is not None and camera.last_looked <= OLD
+        if seen or not looking or camera.standing != "live":
+            self._waits_since = None
+            return self._overlooks.ended("camera_fault", now, "it is looked at again") if seen else []
+        self._waits_since = now if self._waits_since is None else self._waits_since
+        if now - self._waits_since < LONG:
+            return []
+        return self._overlooks.began("camera_fault", now, "overlooked", "its pictures come, and nobody looks at them")
+
     def change(self, part: CameraPart, rules: RulesPart, classes: Sequence[str]) -> list[Verdict]:
         """Other rules, zones or names of classes: people and incidents stay."""
         self.part = part
@@ -89,7 +103,7 @@ class Post:
         """The camera is taken away: its incidents end."""
         self._history, incidents = closed(self._history, now, remark)
         self._health, faults = health.closed(self._health, now, remark)
-        faults += self._stumbles.ended(now, remark)
+        faults += [*self._stumbles.ended(now, remark), *self._overlooks.ended("camera_fault", now, remark)]
         return [*incidents, *faults, *self._faults.forget(self.part.name, now)]
 
     def reconnect(self, camera: Camera, now: float) -> list[Verdict]:

@@ -205,6 +205,9 @@ class Watch:
     def _show_all(self, now: float) -> None:
         status = self._bulletin.status(now)
         note_storage(status, self._faults, self._desk, now)
+        for camera in status.cameras:
+            if post := self._posts.get(camera.name):
+                self._desk.tell(post.overlooked(camera, status.detector.looking, now), camera.name)
         spread(status, self._page, self._metrics, self._senders, self._notifier)
 
     def _say(self, kind: Kind, now: float, remark: str = "") -> None:
