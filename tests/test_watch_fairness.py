@@ -138,7 +138,7 @@ def test_a_choice_is_of_frames_that_wait_and_are_young(cameras, most, oldest):
 @pytest.mark.soak
 @pytest.mark.parametrize("batch_ms", [60, 200, 1000])
 def test_ages_and_shares_by_the_wall_clock(tmp_path, figure, batch_ms):
-    """B1, B2: twelve cameras, one of them of 60 fps, and a detector's process that takes its time; 100 batches."""
+    """B1, B2: twelve cameras, one of 60 fps, a detector's process that takes its time, a quiet machine; 100 batches."""
     fps = {f"camera {n}": 60.0 if n == 5 else 25.0 for n in range(12)}
     load, model = Load(fps, 8, 0.0), tmp_path / "model"
     model.write_text(f"lasts {batch_ms / 1000}")
@@ -159,10 +159,10 @@ def test_ages_and_shares_by_the_wall_clock(tmp_path, figure, batch_ms):
                 for name in choice.chosen:
                     taken[name], looks[name] = waiting[name].arrived, looks[name] + 1
                     ages.append(done - waiting[name].arrived)
-    p99, batch = 1000 * np.percentile(ages, 99), np.percentile(took, 99)  # the machine may be busy with other things
-    figure("B1", f"{batch_ms} ms a batch, p99 {batch:.0f} ms as seen: age p99 {p99:.0f} ms, looks of a camera "
+    p99 = 1000 * np.percentile(ages, 99)
+    figure("B1", f"{batch_ms} ms a batch, p99 {np.percentile(took, 99):.0f} ms as seen: age p99 {p99:.0f} ms, looks of a camera "
                  f"{min(looks.values())} to {max(looks.values())}")
     figure("B2", f"{batch_ms} ms a batch: the camera of 60 fps {looks['camera 5']} looks, the others "
                  f"{min(looks.values())} and more")
-    assert p99 <= 2 * batch + 50
+    assert p99 <= 2 * batch_ms + 50
     assert max(looks.values()) / min(looks.values()) <= 1.1

@@ -59,7 +59,7 @@ def percentile(values, share):
 
 
 def test_the_age_of_results_is_bounded_at_12_cameras_of_25_pictures(tmp_path, quick, figure):
-    """B1: 12 x 25 fps with the shipped network: newest frame wins, and cameras share alike."""
+    """B1: 12 x 25 fps with the shipped network, on a quiet machine: newest frame wins, and cameras share alike."""
     with FaultCam([quick], mounts=12) as cam, Watching(
             tmp_path, [cam.url(row) for row in range(12)], model={"file": str(NANO)}, detector={"batch": 12}) as watch:
         wait_for(lambda: all(one["last_looked"] is not None for one in (watch.status() or {"cameras": [
@@ -75,9 +75,9 @@ def test_the_age_of_results_is_bounded_at_12_cameras_of_25_pictures(tmp_path, qu
             for one in status["cameras"]:
                 looked.setdefault(one["name"], []).append(one["looked"])
     shares = [statistics.mean(values) for values in looked.values()]
-    p99, batch = percentile(ages, 0.99), percentile(batches, 0.99)
+    p99, batch = percentile(ages, 0.99), percentile(batches, 0.5)
     figure("B1", f"age of results p50 {percentile(ages, 0.5):.0f}, p99 {p99:.0f} ms with batches of p50 "
-                 f"{percentile(batches, 0.5):.0f}, p99 {batch:.0f} ms; {statistics.mean(shares):.1f} looks a second "
+                 f"{batch:.0f}, p99 {percentile(batches, 0.99):.0f} ms; {statistics.mean(shares):.1f} looks a second "
                  f"and camera, most/least {max(shares) / min(shares):.2f}; main process {max(memory) / 1e6:.0f} MB, "
                  f"grew {(memory[-1] - memory[0]) / 1e6:.1f} MB")
     assert p99 <= 2 * batch + 50 and max(shares) / min(shares) <= 1.1
