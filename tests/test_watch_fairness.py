@@ -160,8 +160,8 @@ def test_ages_and_shares_by_the_wall_clock(tmp_path, figure, batch_ms):
                     taken[name], looks[name] = waiting[name].arrived, looks[name] + 1
                     ages.append(done - waiting[name].arrived)
     p99 = 1000 * np.percentile(ages, 99)
-    figure("B1", f"{batch_ms} ms a batch, p99 {np.percentile(took, 99):.0f} ms as seen: age p99 {p99:.0f} ms, looks of a camera "
-                 f"{min(looks.values())} to {max(looks.values())}")
+    figure("B1", f"{batch_ms} ms a batch, p99 {np.percentile(took, 99):.0f} ms as seen: age p99 {p99:.0f} ms, looks "
+                 f"of a camera {min(looks.values())} to {max(looks.values())}")
     figure("B2", f"{batch_ms} ms a batch: the camera of 60 fps {looks['camera 5']} looks, the others "
                  f"{min(looks.values())} and more")
     assert p99 <= 2 * batch_ms + 50
