@@ -25,6 +25,7 @@ from minewatch.sinks.bell import Bell
 from minewatch.sinks.home_assistant import discovery
 from minewatch.sinks.mqtt import REFRESH, Mqtt
 from minewatch.sinks.onvif import onvif_messages
+from minewatch.sinks.retained import Retained
 from minewatch.sinks.senders import Senders, box_id
 from minewatch.sinks.topics import event_message, level, states
 from minewatch.status import CameraStatus
@@ -316,6 +317,31 @@ def test_states_are_kept_by_the_broker_and_follow_the_watch(senders: Callable[..
         assert not [topic for topic in late.newest() if "yard" in topic]
 
 
+def test_a_camera_that_went_while_the_watch_was_down_stands_as_well_nowhere(
+        senders: Callable[..., Senders], broker: Broker) -> None:
+    before = senders(mqtt(broker, home_assistant="homeassistant"))
+    before.show(status_of(GATE, replace(GATE, name="yard")))
+    with Listener(broker.port) as listener:
+        assert eventually(lambda: listener.newest().get("minewatch/cameras/yard/judged") == "online")
+    before.stop()
+    after = senders(mqtt(broker, home_assistant="homeassistant"))
+    assert eventually(lambda: well(after))
+    with Listener(broker.port, name="early") as early:
+        assert eventually(lambda: early.newest().get("minewatch/cameras/yard/judged") == "online")  # nothing said yet
+        after.show(status_of(GATE))
+        assert eventually(lambda: not [topic for topic, told in early.newest().items() if "yard" in topic and told])
+        assert early.newest()["minewatch/cameras/gate/judged"] == "online"
+
+
+def test_a_file_of_topics_that_is_no_such_thing_is_as_none(tmp_path: Path) -> None:
+    for content in (b"", b"\xff", b"{}", b"[1", b'[1, "a/b"]'):
+        (tmp_path / "mqtt-topics.json").write_bytes(content)
+        assert Retained(tmp_path).topics <= {"a/b"}
+    one = Retained(tmp_path)
+    one.remember({"c"})
+    assert Retained(tmp_path).topics == {"c"}
+
+
 def test_a_broker_that_forgot_all_is_told_again(senders: Callable[..., Senders], store: Store,
                                                 tmp_path: Path) -> None:
     broker = Broker(tmp_path / "broker")
@@ -373,9 +399,9 @@ def test_discovery_knows_each_sensor_and_never_calls_a_blind_camera_safe() -> No
     assert (off["p/cameras/gate/judged"], off["p/cameras/gate/problem"]) == ("offline", "OFF")
 
 
-def test_states_are_told_again_though_nothing_changes(broker: Broker) -> None:
+def test_states_are_told_again_though_nothing_changes(broker: Broker, tmp_path: Path) -> None:
     clock = HandClock()
-    one = Mqtt(mqtt(broker), "pit", "0011", clock)
+    one = Mqtt(mqtt(broker), "pit", "0011", clock, Retained(tmp_path))
     one.show(status_of(GATE))
     with Listener(broker.port, "+/watching") as listener, Bell() as bell:
         def count(times: int) -> bool:

@@ -25,6 +25,7 @@ from .bell import Bell
 from .home_assistant import discovery
 from .line import Deadline, dial, told, trusted
 from .onvif import onvif_messages
+from .retained import Retained
 from .sink import Refused, Undelivered
 from .topics import Message, event_message, states
 
@@ -44,8 +45,8 @@ log = logging.getLogger(__name__)
 class Mqtt:
     """One broker. Each connection is a client of its own: what waits is in the store, never in the client."""
 
-    def __init__(self, part: MqttPart, site: str, box: str, clock: Clock) -> None:
-        self._part, self._box, self._clock = part, box, clock
+    def __init__(self, part: MqttPart, site: str, box: str, clock: Clock, retained: Retained) -> None:
+        self._part, self._box, self._clock, self._retained = part, box, clock, retained
         self._id = part.client_id or f"minewatch-{re.sub('[^a-zA-Z0-9]+', '-', site).strip('-')[:20]}-{box}"
         self._online = f"{part.topic}/online"
         self._protocol = MQTTProtocolVersion.MQTTv5
@@ -55,7 +56,7 @@ class Mqtt:
         self._lost = ""
         self._acked: dict[int, str] = {}  # message number -> why it was refused, or ""
         self._wanted: dict[str, str] = {}  # what the broker should keep
-        self._kept: dict[str, str | None] = {}  # what it was told to keep; None: by an earlier connection
+        self._kept: dict[str, str | None] = dict.fromkeys(retained.topics)  # what it was told to keep; None: once
         self._refreshed = 0.0
         self._complained = False
 
@@ -216,9 +217,11 @@ class Mqtt:
         if refused := next(filter(None, self._acked.values()), ""):
             self._complain(refused)
         self._acked.clear()
-        wanted = self._wanted
+        if not (wanted := self._wanted):
+            return  # nobody has said yet how the watch stands
         if self._clock.monotonic() - self._refreshed >= REFRESH:
             self._kept, self._refreshed = dict.fromkeys(self._kept), self._clock.monotonic()
+        self._retained.remember(self._kept.keys() | wanted.keys())
         for topic, payload in wanted.items():
             if self._kept.get(topic) != payload:
                 self._publish(Message(topic, payload), retain=True)

@@ -90,7 +90,8 @@ class Senders:
         """Each brings its own libraries, which a watch without it need not carry."""
         if isinstance(part, MqttPart):
             from .mqtt import Mqtt
-            return Mqtt(part, self._site, box_id(self._folder), self._clock)
+            from .retained import Retained
+            return Mqtt(part, self._site, box_id(self._folder), self._clock, Retained(self._folder))
         if isinstance(part, WebhookPart):
             from .webhook import Webhook
             return Webhook(part, self._clock)
