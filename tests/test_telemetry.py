@@ -8,8 +8,22 @@ import time
 
 import pytest
 from conftest import ROOT
-from jetson_trees import agx_orin, alerts, orin_nano, over_current, pc, write
+from jetson_trees import (
+    BOARDS,
+    agx_orin,
+    agx_thor,
+    alerts,
+    gpu,
+    orin_nano,
+    orin_nx,
+    over_current,
+    pc,
+    trips,
+    write,
+    zones,
+)
 from minehat.telemetry import Beside, Reading, merged, read_all, sensors_here
+from minehat.telemetry.heat import Heat
 from minehat.telemetry.reading import reading_from_json
 
 
@@ -18,13 +32,15 @@ def test_an_orin_nano_tells_power_clocks_heat_and_load(tmp_path):
     assert found.total_watts == pytest.approx(9.3) and found.watts["VDD_CPU_GPU_CV"] == pytest.approx(3.1)
     assert set(found.watts) == {"VDD_IN", "VDD_CPU_GPU_CV", "VDD_SOC"}
     assert found.clocks_mhz == pytest.approx({"cpu": 1120.0, "gpu": 624.75, "memory": 2133.0})
-    assert found.celsius == pytest.approx({"cpu": 51.5, "gpu": 50.25, "tj": 51.5})
-    assert found.loads == {"gpu": 0.87} and found.throttled == () and found.gpu_memory_mb is None
+    assert found.celsius == pytest.approx({"cpu": 51.5, "gpu": 50.25, "soc0": 50.281, "soc1": 51.593, "soc2": 50.437,
+                                           "tj": 51.593})
+    assert found.loads == pytest.approx({"gpu": 0.87, "memory": 0.17})
+    assert found.throttled == () and found.gpu_memory_mb is None
 
 
 def test_an_agx_orin_adds_up_its_rails_less_what_another_feeds(tmp_path):
     found = read_all(sensors_here(agx_orin(tmp_path)))
-    assert found.total_watts == pytest.approx(18 + 3 + 4) and "NC" not in found.watts
+    assert found.total_watts == pytest.approx(19.864 * 1.05 + 4) and "NC" not in found.watts
     assert found.watts["VDDQ_VDD2_1V8AO"] == pytest.approx(1.5)
     assert found.throttled == ("GPU too hot",) and found.clocks_mhz["gpu"] == pytest.approx(1300.5)
 
@@ -38,10 +54,54 @@ def test_over_current_is_told_when_it_happens_and_not_after(tmp_path):
     assert read_all(sensors).throttled == ()
 
 
-def test_a_zone_that_does_not_answer_is_left_out(tmp_path):
-    orin_nano(tmp_path)
-    (tmp_path / "sys/class/thermal/thermal_zone1/temp").write_text("")
-    assert set(read_all(sensors_here(tmp_path)).celsius) == {"cpu", "tj"}
+def test_a_thor_tells_what_goes_into_the_board_and_nothing_of_a_gpu_that_sleeps(tmp_path):
+    found = read_all(sensors_here(agx_thor(tmp_path)))
+    assert found.total_watts == found.watts["VIN"] == pytest.approx(39.68)
+    assert set(found.watts) == {"VIN", "VDD_GPU", "VDD_CPU_SOC_MSS", "VIN_SYS_5V0"}
+    assert set(found.celsius) == {"cpu", "soc012", "soc345", "tj"}
+    assert found.clocks_mhz == pytest.approx({"cpu": 972.0, "gpu": 315.0, "memory": 4266.0}) and found.loads == {}
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_every_board_tells_power_heat_and_from_where_it_slows_down(tmp_path, name):
+    root = BOARDS[name](tmp_path)
+    found, limits = read_all(sensors_here(root)), Heat(root).limits()
+    assert found.total_watts > 1 and max(found.celsius.values()) >= found.celsius["cpu"] > 30
+    assert limits["cpu"] == limits["gpu"] == (108.5 if name == "agx_thor" else 99.0)
+    assert "tj" in found.celsius and (name == "agx_thor") == ("tj" in limits)  # active trips turn up a fan
+
+
+@pytest.mark.parametrize("name", ["17000000.gpu", "17000000.ga10b", "gpu-gpc-0"])  # JetPack 6, 5, and 7 on Thor
+def test_the_gpu_is_known_by_each_of_its_names(tmp_path, name):
+    write(tmp_path, gpu(name, 600_000_000, 500))
+    found = read_all(sensors_here(tmp_path))
+    assert found.clocks_mhz == {"gpu": 600.0} and found.loads == {"gpu": 0.5}
+
+
+def test_a_zone_that_sleeps_is_left_out(tmp_path):
+    orin_nx(tmp_path)
+    asleep = tmp_path / "sys/class/thermal/thermal_zone1/temp"
+    asleep.unlink()
+    os.mkfifo(asleep)
+    keep = os.open(asleep, os.O_RDWR)  # nothing in it and somebody who may write: reading answers EAGAIN
+    try:
+        assert set(read_all(sensors_here(tmp_path)).celsius) == {"cpu", "soc0", "soc1", "soc2", "tj"}
+    finally:
+        os.close(keep)
+
+
+def test_zones_of_one_name_are_all_told_and_those_that_are_off_are_not(tmp_path):
+    write(tmp_path, {f"sys/class/thermal/thermal_zone{row}/{file}": value for row, celsius in enumerate((40, 41, -256))
+                     for file, value in (("type", "acpitz"), ("temp", 1000 * celsius))})
+    assert read_all(sensors_here(tmp_path)).celsius == {"acpitz": 40.0, "acpitz 1": 41.0}
+
+
+@pytest.mark.parametrize("points, limit", [({"passive": 95.0, "hot": 99.0, "critical": 105.0}, 95.0),
+                                           ({"active": 85.0, "critical": 105.0}, 99.0), ({"passive": 46.0}, None),
+                                           ({"passive": 0.0, "critical": 110.0}, 104.0), ({}, None)])
+def test_a_limit_is_where_a_part_is_held_back_not_where_a_fan_turns(tmp_path, points, limit):
+    write(tmp_path, zones(cpu=50.0) | trips(0, **points))
+    assert Heat(tmp_path).limits().get("cpu") == limit
 
 
 def test_a_pc_tells_watts_and_load_between_two_readings(tmp_path):
@@ -57,6 +117,7 @@ def test_a_pc_tells_watts_and_load_between_two_readings(tmp_path):
     assert found.watts["package-0"] == pytest.approx(7 * found.watts["dram 0"])
     assert 0 < found.watts["dram 0"] <= 1 / 0.05
     assert found.loads["cpu"] == pytest.approx(80 / 100) and found.clocks_mhz["cpu"] == 2500
+    assert Heat(tmp_path).limits() == {"cpu Package id 0": 94.0}
     assert found.celsius == {"cpu Package id 0": 64.0} and found.throttled == ("CPU too hot",)
 
 

@@ -17,7 +17,7 @@ class Reading:
     celsius: Mapping[str, float] = field(default_factory=dict)
     watts: Mapping[str, float] = field(default_factory=dict)  # by rail; some are part of others
     total_watts: float | None = None  # of what adds up: a Jetson's module, a processor's package, a graphics card
-    loads: Mapping[str, float] = field(default_factory=dict)  # 0 to 1: "cpu", "gpu"
+    loads: Mapping[str, float] = field(default_factory=dict)  # 0 to 1: "cpu", "gpu", "memory"
     throttled: tuple[str, ...] = ()  # why it runs slower than it could, in plain words
     gpu_memory_mb: float | None = None  # in use by all processes, 2**20 bytes; None where it is the processor's too
 
