@@ -63,6 +63,16 @@ class DetectorStatus:
 
 
 @dataclass(frozen=True)
+class EngineStatus:
+    """The engine that is built beside the watch's work."""
+
+    standing: Literal["off", "building", "waiting", "trial", "taken", "refused"] = "off"  # waiting for its trial
+    share: float | None = None  # of the build, 0 to 1
+    left: float | None = None  # seconds that it will take yet
+    text: str = ""  # one line: why it was refused, or what it waits for
+
+
+@dataclass(frozen=True)
 class StorageStatus:
     """The store and the disk below it."""
 
@@ -108,6 +118,7 @@ class Status:
     config_fault: str = ""  # of a reload that was refused
     clock_suspect: bool = False
     rss_bytes: int = 0
+    engine: EngineStatus = EngineStatus()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""

@@ -19,7 +19,8 @@ PATTERNS = {NAME: """a name without / \\ # + " ' < >, that does not begin with .
             LINE: "one line of text", VARIABLE: "the name of a variable, as CAM_1",
             CHIP: "a device, as /dev/gpiochip0"}
 NEEDED = {"version": VERSION, "state": "a folder for events and pictures", "model": "a mapping with `file`",
-          "file": "the network, an .onnx or .engine file", "cameras": "at least one, with name and url",
+          "file": "the network, an .onnx or .engine file", "onnx": "the .onnx file that it is built from",
+          "cameras": "at least one, with name and url",
           "name": "a name", "url": "what to open", "points": "three corners or more", "host": "the broker's",
           "password_hash": "what `minewatch hash-password` prints"}
 LIMITS = {"greater_than_equal": ("ge", "at least"), "less_than_equal": ("le", "at most"),

@@ -13,7 +13,7 @@ from .suggest import Loc, is_required, keys_at
 
 NUMBERS = count(1)
 STAND_INS: dict[str, Any] = {  # for keys that must be there, some that nothing is wrong with
-    "version": VERSION, "state": "state", "model": {"file": "model"}, "file": "model",
+    "version": VERSION, "state": "state", "model": {"file": "model"}, "file": "model", "onnx": "model.onnx",
     "cameras": [{"name": "stand-in", "url": "rtsp://stand-in"}], "url": "rtsp://stand-in", "host": "stand-in",
     "points": [[0, 0], [1, 0], [1, 1]], "password_hash": NOBODY}
 

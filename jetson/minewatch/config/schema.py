@@ -51,7 +51,13 @@ def _beside(path: Path, info: ValidationInfo) -> Path:
     return path if base is None else Path(base) / path
 
 
+def _place(text: str, info: ValidationInfo) -> str:
+    """A folder lies beside the file too; a URL stays as it is."""
+    return must.place(text, (info.context or {}).get("base"))
+
+
 Beside = Annotated[Path, AfterValidator(_beside)]
+Place = Annotated[str, StringConstraints(max_length=1024), AfterValidator(_place)]
 
 
 class Secret(Part):
@@ -76,6 +82,13 @@ class Secret(Part):
         return self
 
 
+class EnginePart(Part):
+    """An engine that the watch builds beside its work, and that takes over from `file` when it has stood its trial."""
+
+    onnx: Beside  # that it is built from: TensorRT's form of the network
+    target: Literal["auto", "tensorrt", "rtx"] = "auto"  # auto: for this machine's GPU; without one none is built
+
+
 class ModelPart(Part):
     """Which network looks."""
 
@@ -85,6 +98,14 @@ class ModelPart(Part):
     conf: Share | None = None  # lowest score that counts; the card's
     iou: Share | None = None
     fallback: Beside | None = None  # an .onnx that runs anywhere, for when `file` cannot be run; told as degraded
+    engine: EnginePart | None = None  # once it has taken over, `file` is what runs where it cannot
+
+    @model_validator(mode="after")
+    def _beside_engine(self) -> ModelPart:
+        if self.engine and self.file.suffix.lower() == ".engine":
+            raise must.Together("`file` is an engine already; wanted an .onnx that runs while another one is built, "
+                                "or no `engine`", "file")
+        return self
 
 
 class DetectorPart(Part):
@@ -183,6 +204,14 @@ class CameraPart(Part):
         if self.user and "@" in self.url.partition("://")[2].partition("/")[0]:
             raise must.Together("found a user both in `url` and in `user`; wanted one of them", "url")
         return self
+
+
+class BudgetPart(Part):
+    """Fewer pictures are looked at before the board gets so hot, or takes so much, that it slows itself down."""
+
+    enabled: bool = True
+    celsius: float | None = Field(None, ge=30, le=120)  # of the hottest part; 5 below the board's own limits
+    watts: float | None = Field(None, gt=0, le=2000)  # of the whole board
 
 
 class ClipsPart(Part):
@@ -285,6 +314,33 @@ class WebPart(Part):
     language: Literal["auto", "en", "zh"] = "auto"
 
 
+class UpdatesPart(Part):
+    """Signed changes of model and configuration that are looked for elsewhere; nowhere without `sources`."""
+
+    sources: Annotated[tuple[Place, ...], Field(max_length=8)] = ()  # folders, such as a stick's, or http(s)://
+    key: Beside | None = None  # public key that they must be signed with; trusted.pem beside this file
+    box: Name | None = None  # what updates and reports call this machine; its host name
+    every: float = Field(900, ge=1, le=604800)  # seconds between two looks
+    settle: float = Field(75, ge=1, le=3600)  # seconds that it must go well with an update before it stays
+    user: Line | None = None  # of the servers, and password
+    password: Secret | None = None
+    ca: Beside | None = None
+    report: Place | None = None  # a folder that is there, or an http(s):// that takes PUT
+
+    @model_validator(mode="after")
+    def _whole(self) -> UpdatesPart:
+        urls = [one for one in (*self.sources, self.report or "") if is_url(one)]
+        if self.password and not self.user:
+            raise must.Together("a password without a user; wanted `user` beside it", "user")
+        if self.user and not self.password:
+            raise must.Together("a user without a password; wanted `password` beside it", "password")
+        if self.password and not all(url.lower().startswith("https://") for url in urls):
+            raise must.Together("everybody between could read a password over http://; wanted https://", "sources")
+        if (self.password or self.ca) and not urls:
+            raise must.Together("user, password and ca are of servers; wanted none for folders", "sources")
+        return self
+
+
 class LogPart(Part):
     """JSON lines on stderr, and in a file of bounded size where one is named."""
 
@@ -303,11 +359,13 @@ class Config(Part):
     detector: DetectorPart = DetectorPart()
     rules: RulesPart = RulesPart()
     cameras: Annotated[tuple[CameraPart, ...], Field(min_length=1, max_length=64), AfterValidator(must.unique)]
+    budget: BudgetPart = BudgetPart()
     clips: ClipsPart = ClipsPart()
     keep: KeepPart = KeepPart()
     sinks: SinksPart = SinksPart()
     web: WebPart = WebPart()
     log: LogPart = LogPart()
+    updates: UpdatesPart = UpdatesPart()
 
     def camera(self, name: str) -> CameraPart | None:
         """The camera of this name."""

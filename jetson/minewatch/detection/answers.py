@@ -44,3 +44,4 @@ class Change:
     cause: str = ""  # load, cuda, error, hang, killed; "" where all is well
     text: str = ""
     final: bool = False  # the model cannot be run here, and none has: starting the daemon anew cannot help
+    file: str = ""  # of the model that took over, or was refused

@@ -75,6 +75,11 @@ class Detector(Generic[Held]):
         return self._standing.phase in ("idle", "busy")
 
     @property
+    def on_trial(self) -> str:
+        """The file of the model that is on trial; "" for none."""
+        return self._candidate.model.file if self._candidate else ""
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """Of the model that was loaded last; () before the first."""
         return self._ready.classes if self._ready else ()
@@ -141,7 +146,7 @@ class Detector(Generic[Held]):
         try:
             self._candidate = Candidate(model, frames, self._part, self._entry, self._clock.monotonic())
         except (OSError, SourceLost) as exc:
-            self._refuse(Path(model.file).name, f"there is no room for its trial: {exc}")
+            self._refuse(model, Path(model.file).name, f"there is no room for its trial: {exc}")
 
     def status(self) -> DetectorStatus:
         """For the page and the metrics."""
@@ -278,11 +283,11 @@ class Detector(Generic[Held]):
         if candidate.refusal:
             self._bury(candidate.close())
             self._candidate = None
-            self._refuse(candidate.name, candidate.refusal)
+            self._refuse(candidate.model, candidate.name, candidate.refusal)
 
-    def _refuse(self, name: str, why: str) -> None:
+    def _refuse(self, model: Model, name: str, why: str) -> None:
         self._news.append(Change("refused", self._standing.name, "trial",
-                                 f"{name}: {why.rstrip('.')}. The model that was running goes on."))
+                                 f"{name}: {why.rstrip('.')}. The model that was running goes on.", file=model.file))
 
     def _swap(self, candidate: Candidate, now: float) -> None:
         """Between two batches. The old process stays until the new one has looked at live frames."""
@@ -291,12 +296,14 @@ class Detector(Generic[Held]):
         self._spare, self._worker = self._worker, candidate.close()
         self._model, self._ready, self._candidate, self._final = candidate.model, candidate.ready, None, False
         self._standing = stand.renewed(self._standing, now)
-        self._news.append(Change("swapped", self._standing.name, text=f"{candidate.name}: {candidate.proof}."))
+        self._news.append(Change("swapped", self._standing.name, text=f"{candidate.name}: {candidate.proof}.",
+                                 file=candidate.model.file))
 
     def _return_to(self, before: _Before, text: str, now: float) -> None:
         """The new model failed early: the old one takes over, in its old process where that is still there."""
         self._news.append(Change("refused", self._standing.name, "failed", f"{Path(self._model.file).name} failed "
-                                 f"within {PROBATION:.0f} s: {text}. The model before it takes over again."))
+                                 f"within {PROBATION:.0f} s: {text}. The model before it takes over again.",
+                                 file=self._model.file))
         self._model, self._ready, self._before = before.model, before.ready, None
         self._worker, self._spare = self._spare, None
         self._standing = replace(before.standing, phase="idle" if self._worker else "none", since=now, next_try=now,

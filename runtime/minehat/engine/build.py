@@ -32,7 +32,7 @@ from .options import USUAL_BATCH, BuildOptions
 from .required import check_required
 from .source import Source, source_of
 from .timing import timing_cache
-from .watch import BuildLog, Phases, interruptible, logger_for, monitor_for
+from .watch import BuildLog, Heard, Phases, interruptible, logger_for, monitor_for
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,13 @@ class Built:
 
 
 def engine_from_onnx(onnx: str | Path, out: str | Path | None = None,
-                     options: BuildOptions | None = None, card: ModelCard | None = None) -> Built:
+                     options: BuildOptions | None = None, card: ModelCard | None = None,
+                     heard: Heard | None = None) -> Built:
     """Build an engine and its card beside it; `out` is a file, a folder, or None for beside the ONNX file.
 
-    Either both are written whole, the card last, or nothing is. Raises MineHatError for what a person
-    can mend and KeyboardInterrupt on Ctrl-C.
+    Either both are written whole, the card last, or nothing is. heard: told at each step, from whichever thread, the
+    share that is done, 0 to 1, and the seconds that are left. Raises MineHatError for what a person can mend and
+    KeyboardInterrupt on Ctrl-C.
     """
     onnx, options = Path(onnx), options or BuildOptions()
     source = source_of(onnx, card, options)
@@ -62,7 +64,7 @@ def engine_from_onnx(onnx: str | Path, out: str | Path | None = None,
     _check_room(path, onnx)
     key = _key(source, library, options)
     found = kept_engine(key) if options.keep and options.timing_cache is None else None  # else no timings were kept
-    engine, engine_card = found or _build(source, path, options, library)
+    engine, engine_card = found or _build(source, path, options, library, heard)
     engine_card = _of_this_build(engine_card, source, options, path)
     check_required(onnx, options, engine_card.convolutions)
     write_engine(path, engine, engine_card)
@@ -114,8 +116,9 @@ def _check_room(path: Path, onnx: Path) -> None:
                            f"{wanted / 1e6:.0f} MB. Free some room or name another place with -o.")
 
 
-def _build(source: Source, path: Path, options: BuildOptions, library: Library) -> tuple[bytes, EngineCard]:
-    phases = Phases(path.name)
+def _build(source: Source, path: Path, options: BuildOptions, library: Library,
+           heard: Heard | None) -> tuple[bytes, EngineCard]:
+    phases = Phases(path.name, heard=heard)
     with interruptible(phases):
         return _parsed_and_built(source, options, library, phases)
 

@@ -20,6 +20,7 @@ BAR_CELLS = 24
 SURE_AFTER = 5.0  # seconds; an estimate of the rest that is made sooner is a guess
 _IDLE = ("scales to fp32",  # said of each INT8 convolution with FP16 scales; the kernels are the same
          "Int64 binding")  # said of labels and counts, which are just that by our contract
+Heard = Callable[[float, "float | None"], None]
 
 
 @dataclass
@@ -60,12 +61,13 @@ class Phases:
     """How far a build has come, out of phases that nest: each has steps, a step may hold a phase.
 
     Shows a bar with the time that is left on stderr when that is a terminal, else a line now and then. `cancelled`
-    set makes the builder stop. `at_step` is called with each step. The builder may call from several threads.
+    set makes the builder stop. `at_step` is called with each step, `heard` then told the share that is done, 0 to 1,
+    and the seconds that are left. The builder may call from several threads.
     """
 
     def __init__(self, label: str, at_step: Callable[[], None] | None = None,
-                 clock: Callable[[], float] = time.monotonic) -> None:
-        self.label, self.cancelled, self.at_step = label, False, at_step
+                 clock: Callable[[], float] = time.monotonic, heard: Heard | None = None) -> None:
+        self.label, self.cancelled, self.at_step, self._heard = label, False, at_step, heard
         self._clock, self._lock = clock, threading.Lock()
         self._open: dict[str, tuple[str | None, int, int]] = {}  # name: parent, steps, steps done
         self._began = self._told = clock()
@@ -85,6 +87,8 @@ class Phases:
             self._show(name)
             if self.at_step:
                 self.at_step()
+            if self._heard:
+                self._heard(self.share, self.left)
         return not self.cancelled
 
     def finish(self, name: str) -> None:
