@@ -24,6 +24,7 @@ class Changes:
     sinks: bool = False
     web: bool = False
     log: bool = False
+    updates: bool = False
     restart: tuple[str, ...] = ()  # keys that are only read at start-up
 
     def __bool__(self) -> bool:
@@ -34,7 +35,8 @@ class Changes:
         """One line for a log and an event."""
         words = [f"{name} {', '.join(getattr(self, name))}" for name in ("added", "removed", "reopened", "rejudged")
                  if getattr(self, name)]
-        words += [name for name in ("model", "detector", "clips", "keep", "sinks", "web", "log") if getattr(self, name)]
+        words += [name for name in ("model", "detector", "clips", "keep", "sinks", "web", "log", "updates")
+                  if getattr(self, name)]
         words += [f"after a restart: {', '.join(self.restart)}"] if self.restart else []
         return "; ".join(words) or "nothing is different"
 
@@ -47,7 +49,7 @@ def changes(old: Config, new: Config) -> Changes:
     rejudged = tuple(name for name in both if name not in reopened
                      and (old.rules != new.rules or before[name] != after[name]))
     same = {part: getattr(old, part) == getattr(new, part)
-            for part in ("model", "detector", "clips", "keep", "sinks", "web", "log")}
+            for part in ("model", "detector", "clips", "keep", "sinks", "web", "log", "updates")}
     return Changes(tuple(name for name in after if name not in before),
                    tuple(name for name in before if name not in after), reopened, rejudged,
                    restart=tuple(key for key in ("state", "site") if getattr(old, key) != getattr(new, key)),

@@ -6,6 +6,7 @@ import difflib
 import ipaddress
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -65,6 +66,16 @@ def web_url(text: str) -> str:
     """An http(s) URL."""
     _check_url(text, WEB_SCHEMES)
     return text
+
+
+def place(text: str, base: Path | None) -> str:
+    """A folder, absolute where `base` tells what it lies beside, or an http(s) URL that holds no password."""
+    if not is_url(text):
+        return path(text) if base is None else str(base / path(text))
+    _check_url(text, WEB_SCHEMES, "; a folder is named by its path alone")
+    if "@" in text or "?" in text or "#" in text:
+        raise ValueError("found @, ? or # in it; wanted a plain address, with `user` and `password` beside it")
+    return text.rstrip("/")
 
 
 def loopback(text: str) -> str:

@@ -35,6 +35,8 @@ def secrets_of(config: Config) -> Iterator[tuple[Loc, Secret]]:
     for row, hook in enumerate(config.sinks.webhooks):
         if hook.secret:
             yield ("sinks", "webhooks", row, "secret"), hook.secret
+    if config.updates.password:
+        yield ("updates", "password"), config.updates.password
 
 
 def urls_of(config: Config) -> Iterator[tuple[Loc, str]]:

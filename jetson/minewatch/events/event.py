@@ -25,6 +25,8 @@ Kind = Literal[
     "model_refused",  # the new model failed its trial; the old one goes on
     "config_reloaded",
     "config_refused",  # the new configuration is wrong; the old one goes on
+    "update_applied",  # a signed update of model or configuration was taken, and went well
+    "update_refused",  # one was not taken, or was taken back; all is as before
     "clock_moved",  # the wall clock jumped
 ]
 ENDED_BY: dict[str, Kind] = {"bare_head": "bare_head_ended", "intruder": "intruder_ended",
