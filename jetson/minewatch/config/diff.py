@@ -19,6 +19,7 @@ class Changes:
     rejudged: tuple[str, ...] = ()  # other rules, zones, health or most_fps: the connection stays
     model: bool = False  # the network, or how it is run: asks for a trial
     detector: bool = False
+    budget: bool = False
     clips: bool = False
     keep: bool = False
     sinks: bool = False
@@ -35,7 +36,7 @@ class Changes:
         """One line for a log and an event."""
         words = [f"{name} {', '.join(getattr(self, name))}" for name in ("added", "removed", "reopened", "rejudged")
                  if getattr(self, name)]
-        words += [name for name in ("model", "detector", "clips", "keep", "sinks", "web", "log", "updates")
+        words += [name for name in ("model", "detector", "budget", "clips", "keep", "sinks", "web", "log", "updates")
                   if getattr(self, name)]
         words += [f"after a restart: {', '.join(self.restart)}"] if self.restart else []
         return "; ".join(words) or "nothing is different"
@@ -49,7 +50,7 @@ def changes(old: Config, new: Config) -> Changes:
     rejudged = tuple(name for name in both if name not in reopened
                      and (old.rules != new.rules or before[name] != after[name]))
     same = {part: getattr(old, part) == getattr(new, part)
-            for part in ("model", "detector", "clips", "keep", "sinks", "web", "log", "updates")}
+            for part in ("model", "detector", "budget", "clips", "keep", "sinks", "web", "log", "updates")}
     return Changes(tuple(name for name in after if name not in before),
                    tuple(name for name in before if name not in after), reopened, rejudged,
                    restart=tuple(key for key in ("state", "site") if getattr(old, key) != getattr(new, key)),
