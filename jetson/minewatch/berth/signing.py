@@ -75,8 +75,12 @@ def verify(file: Path, signature: Path, public: Path) -> None:
 
 def fingerprint(public: Path) -> str:
     """What people compare: SHA-256 of the key's DER, hexadecimal in groups of four. Raises Refused for other files."""
-    digits = hashlib.sha256(_der(_small(public), public)).hexdigest()
-    return "-".join(digits[at:at + 4] for at in range(0, len(digits), 4))
+    return _told(_der(_small(public), public))
+
+
+def fingerprint_of_private(private: Path) -> str:
+    """The fingerprint of a private key's public half. Raises Refused where the file holds no such key."""
+    return _told(_der(public_of(private), private))
 
 
 def same_fingerprint(one: str, other: str) -> bool:
@@ -88,6 +92,11 @@ def same_fingerprint(one: str, other: str) -> bool:
 def same_key(one: Path, other: Path) -> bool:
     """Whether two files hold the same public key. Raises Refused where one holds none."""
     return _der(_small(one), one) == _der(_small(other), other)
+
+
+def _told(der: bytes) -> str:
+    digits = hashlib.sha256(der).hexdigest()
+    return "-".join(digits[at:at + 4] for at in range(0, len(digits), 4))
 
 
 def _der(pem: bytes, path: Path) -> bytes:
