@@ -15,16 +15,18 @@ from minewatch.events.recorder import Recorder
 from minewatch.faults import COOLDOWN, Faults
 from minewatch.judging.verdict import Verdict
 from minewatch.scribe import Scribe
-from minewatch.status import CameraStatus, DetectorStatus, SinkStatus, StorageStatus
+from minewatch.status import CameraStatus, DetectorStatus, EngineStatus, SinkStatus, StorageStatus
 from minewatch.stumbles import STEADY, Stumbles
 
 LIVE = CameraStatus("gate", "live", last_looked=0.1)
-READY, WELL = DetectorStatus("ready"), StorageStatus("well")
+READY, WELL, OFF = DetectorStatus("ready"), StorageStatus("well"), EngineStatus()
 
 
-def text_of(cameras=(LIVE,), detector=READY, storage=WELL, sinks=(), fault="", suspect=False, page=""):
+def text_of(cameras=(LIVE,), detector=READY, engine=OFF, storage=WELL, sinks=(), fault="", suspect=False,
+            page=""):
     reasons = outlook.unwatched(cameras, detector)
-    return outlook.said(reasons, outlook.troubles(detector, storage, sinks, fault, suspect, page), len(cameras))
+    others = outlook.troubles(detector, engine, storage, sinks, fault, suspect, page)
+    return outlook.said(reasons, others, len(cameras))
 
 
 def test_all_is_well_is_said_when_it_is():
@@ -71,6 +73,7 @@ def test_a_detector_that_gives_no_answer_is_named_first():
 @pytest.mark.parametrize("changes, word", [
     ({"detector": DetectorStatus("degraded", text="no GPU", fallback=True)}, "second-choice"),
     ({"detector": DetectorStatus("degraded", text="3 hangs")}, "fails often"),
+    ({"engine": EngineStatus("refused", text="no GPU here")}, "no GPU here"),
     ({"storage": StorageStatus("full", "no room")}, "no room"), ({"fault": "line 3"}, "line 3"),
     ({"sinks": (SinkStatus("mqtt", "retrying", 7),)}, "mqtt"), ({"suspect": True}, "clock"),
     ({"page": "port"}, "port")])

@@ -28,6 +28,11 @@ class Album:
         self._kinds[kind].append(_small(frame))
 
     @property
+    def people(self) -> bool:
+        """Whether there is anybody in them."""
+        return bool(self._kinds[1])
+
+    @property
     def frames(self) -> tuple[npt.NDArray[np.uint8], ...]:
         """All of them, those with people last."""
         return tuple(frame for kind in self._kinds for frame in kind)

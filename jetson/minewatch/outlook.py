@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .status import CameraStatus, DetectorStatus, SinkStatus, StorageStatus
+from .status import BoardStatus, CameraStatus, DetectorStatus, EngineStatus, SinkStatus, StorageStatus
 
 OLD = 5.0  # seconds; who was not looked at for so long is not watched
 
@@ -27,13 +27,15 @@ def _blind(camera: CameraStatus) -> str:
     return f"{camera.name} cannot be judged: {', '.join(camera.faults)}" if camera.faults else ""
 
 
-def troubles(detector: DetectorStatus, storage: StorageStatus, sinks: Sequence[SinkStatus], config_fault: str,
-             clock_suspect: bool, page_fault: str) -> list[str]:
+def troubles(detector: DetectorStatus, engine: EngineStatus, storage: StorageStatus, sinks: Sequence[SinkStatus],
+             config_fault: str, clock_suspect: bool, page_fault: str) -> list[str]:
     """What else is not as it should be, while all cameras are looked through."""
     found = []
     if detector.standing == "degraded":
         found.append(f"{'the second-choice model runs' if detector.fallback else 'the detector fails often'}: "
                      f"{detector.text}")
+    if engine.standing == "refused":
+        found.append(f"no engine runs: {engine.text}")
     if storage.standing != "well":
         found.append(f"events or pictures cannot be kept: {storage.text or storage.standing}")
     found += [f"{sink.name} is not reached, {sink.behind} events behind" for sink in sinks
@@ -45,6 +47,15 @@ def troubles(detector: DetectorStatus, storage: StorageStatus, sinks: Sequence[S
     if clock_suspect:
         found.append("the clock is not synchronised")
     return found
+
+
+def strained(board: BoardStatus) -> list[str]:
+    """What heat or power takes from the looks."""
+    if board.short:
+        return [f"{', '.join(board.short)}: fewer looks than an alarm needs: {board.text or ', '.join(board.throttled)}"]
+    if board.share < 1:
+        return [f"fewer looks are made, {board.share:.0%} of those to spare: {board.text}"]
+    return [f"the board slows itself down: {', '.join(board.throttled)}"] if board.throttled else []
 
 
 def said(reasons: Sequence[str], others: Sequence[str], cameras: int) -> str:

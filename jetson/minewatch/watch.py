@@ -13,7 +13,8 @@ from minehat.doors import BUG, DONE
 from minehat.errors import MineHatError
 
 from . import logs
-from .bulletin import Bulletin, note_storage, spread
+from .building.smithy import Smithy
+from .bulletin import Bulletin, note_looks, note_storage, spread
 from .cameras.nursery import Nursery
 from .cameras.picture import Picture
 from .carried import carried
@@ -39,6 +40,8 @@ from .redact import Redactor
 from .scribe import Scribe
 from .signals import Signals
 from .sinks.senders import Senders
+from .thermometer import Thermometer
+from .thrift import Thrift
 from .web.server import Page
 
 GIVEN_UP = 78  # systemd must not start the watch again: somebody has to mend something first
@@ -92,10 +95,13 @@ class Watch:
         self._faults = Faults(self._carried.faults)
         self._posts = Posts(config, path.parent, classes, clock, self._faults, self._desk.tell, nursery, redact)
         self._posts.resume(self._carried.incidents, clock.monotonic(), clock.wall())
-        self._detector: Detector[Picture] = Detector(*models_of(config), clock)
+        self._smithy = Smithy(config, clock)
+        self._detector: Detector[Picture] = Detector(*models_of(config, self._smithy.engine), clock)
+        self._thermometer = Thermometer()
+        self._thrift = Thrift(config, self._thermometer)
         self._gaze = Gaze(self._posts, self._desk, self._page, self._metrics)
-        self._bulletin = Bulletin(config, clock, self._posts, self._detector, self._recorder, self._senders,
-                                  self._wall, self._page)
+        self._bulletin = Bulletin(config, clock, self._posts, self._detector, self._smithy, self._recorder,
+                                  self._senders, self._wall, self._page)
 
     def begin(self) -> None:
         """Say that the watch begins, and end what the run before left open for nobody to end."""
@@ -114,6 +120,7 @@ class Watch:
         self._posts.turn(now)
         for word in self._detector.turn(now):
             self._gaze.take(word, now) if isinstance(word, Answer) else self._heed(word, now)
+        self._go_on_with_engine(now)
         self._posts.learn(self._detector.classes)
         if self._detector.idle and (pictures := self._posts.next_batch(self._config.detector, now)):
             self._detector.submit(pictures, now)
@@ -131,9 +138,11 @@ class Watch:
         self._notifier.stopping()
         began = self._clock.monotonic()
         self._detector.stop()
+        self._smithy.stop()
         self._posts.stop()
         self._page.stop()
-        while not (self._posts.gone and self._detector.stopped) and self._clock.monotonic() - began < LEAVE:
+        self._thermometer.stop()
+        while not self._alone and self._clock.monotonic() - began < LEAVE:
             wait(self._posts.waitables(), TURN)
             self._posts.turn(self._clock.monotonic())
             self._desk.turn(self._posts)
@@ -146,12 +155,27 @@ class Watch:
         self._notifier.close()
         log.info("ended", reason=reason)
 
+    @property
+    def _alone(self) -> bool:
+        """Whether all children but the page are gone."""
+        return self._posts.gone and self._detector.stopped and self._smithy.stopped
+
     def _waitables(self) -> list[Any]:
         return [self._signals.wakeup, self._recorder.wakeup, *self._posts.waitables(), *self._detector.waitables(),
-                *self._page.waitables()]
+                *self._smithy.waitables(), *self._page.waitables()]
+
+    def _go_on_with_engine(self, now: float) -> None:
+        """Hear the one who builds it, and have it tried when it is there."""
+        for text in self._smithy.turn(now):
+            self._say("model_refused", now, text)
+        album = self._gaze.album
+        if engine := self._smithy.wanted(now, self._detector.on_trial, len(album.frames), album.people):
+            self._detector.try_model(models_of(self._config, engine)[0], album.frames)
 
     def _heed(self, change: Change, now: float) -> None:
         """What the detector tells of itself, and of models on trial."""
+        if self._smithy.heed(change):
+            self._detector.replace(*models_of(self._config, self._smithy.engine)[1:])
         if change.kind == "said":
             log.info("the detector's libraries", said=change.text)
         elif change.kind in ("swapped", "refused"):
@@ -183,17 +207,20 @@ class Watch:
         self._notifier.ready()
 
     def _take_over(self, new: Config, found: Changes, now: float) -> None:
-        threads, self._config = self._config.detector.threads, new
+        before, threads = models_of(self._config, self._smithy.engine)[0], self._config.detector.threads
+        self._config = new
         self._bulletin.config, self._bulletin.config_fault = new, ""
         self._redact.learn(new)
         self._voice.replace(new.log)
         self._desk.clips = new.clips
+        self._thrift.config = new
         self._recorder.replace(new.keep)
         self._senders.replace(new.sinks)
         self._posts.replace(new, found, now)
-        first, part, fallback = models_of(new)
+        self._smithy.replace(new)
+        first, part, fallback = models_of(new, self._smithy.engine)
         self._detector.replace(part, fallback)
-        if found.model or part.threads != threads:
+        if first != before or part.threads != threads:
             self._detector.try_model(first, self._gaze.album.frames)
 
     def _keep_time(self) -> None:
@@ -203,8 +230,10 @@ class Watch:
             self._posts.new_day()
 
     def _show_all(self, now: float) -> None:
+        self._bulletin.board = self._thrift.status(now)
         status = self._bulletin.status(now)
         note_storage(status, self._faults, self._desk, now)
+        note_looks(status, self._thrift, self._posts, self._desk, now)
         for camera in status.cameras:
             if post := self._posts.get(camera.name):
                 self._desk.tell(post.overlooked(camera, status.detector.looking, now), camera.name)

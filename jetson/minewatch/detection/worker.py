@@ -1,4 +1,4 @@
-"""A detector's process, held from the watch's side: started, spoken to, put to death. Nothing here waits."""
+"""A process of the watch's own, held from its side: started, spoken to, put to death. Nothing here waits."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import signal
 import socket
 import subprocess
 import sys
+from typing import Any
 
-from .messages import FromDetector, Load, Look
 from .wire import Wire
 
 ENTRY = "minewatch.detection.process:main"  # a function that takes the number of its socket
 
 
 class Worker:
-    """One process, from `Load` to its end. Starting it takes milliseconds; the model loads beside us.
+    """One process, from its first word to its end. Starting it takes milliseconds; what it loads it loads beside us.
 
-    Raises OSError where the machine has no room for another process.
+    word: that it is told first. what: it is, for people. Raises OSError where the machine has no room for another one.
     """
 
-    def __init__(self, load: Load, entry: str = ENTRY) -> None:
+    def __init__(self, word: object, entry: str = ENTRY, what: str = "the detector's process") -> None:
         ours, theirs = socket.socketpair()
         module, function = entry.split(":")
-        self._wire = Wire(ours, blocking=False)
+        self._wire, self._what = Wire(ours, blocking=False), what
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-c", f"from {module} import {function}; {function}({theirs.fileno()})"],
@@ -35,7 +35,7 @@ class Worker:
             raise
         finally:
             theirs.close()
-        self.send(load)
+        self.send(word)
 
     @property
     def pid(self) -> int:
@@ -62,19 +62,19 @@ class Worker:
         """How it ended, as far as that is known by now."""
         code = self._process.poll()
         if code is None:
-            return "the detector's process hung up"
+            return f"{self._what} hung up"
         if code < 0:
-            return f"the detector's process was killed by {signal.Signals(-code).name}"
-        return f"the detector's process ended with exit code {code}"
+            return f"{self._what} was killed by {signal.Signals(-code).name}"
+        return f"{self._what} ended with exit code {code}"
 
-    def send(self, message: Load | Look) -> None:
+    def send(self, message: object) -> None:
         """Where it cannot be told any more, `received` will know."""
         try:
             self._wire.send(message)
         except OSError:  # a wire that takes no more, of a process that reads nothing: as good as dead
             self.kill()
 
-    def received(self) -> list[FromDetector]:
+    def received(self) -> list[Any]:
         """What it has said since."""
         return self._wire.received()
 

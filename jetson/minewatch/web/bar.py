@@ -29,6 +29,14 @@ class Bar:
     lines: tuple[Line, ...] = ()
 
 
+@dataclass(frozen=True)
+class Work:
+    """Something that the watch does beside its work, for who waits for it."""
+
+    text: str
+    share: float | None  # that is done, 0 to 1
+
+
 def bar_of(board: Board, words: Words) -> Bar:
     """From how the watch stands now. Silence is never taken for safety."""
     news = board.fresh
@@ -44,6 +52,17 @@ def bar_of(board: Board, words: Words) -> Bar:
         return Bar("trouble", words["watching_but"], troubles or tuple(Line("", text) for text in status.troubles))
     on = sum(camera.standing != "off" for camera in status.cameras)
     return Bar("well", words["all_watched_one"] if on == 1 else words["all_watched"].format(on))
+
+
+def work_of(board: Board, words: Words) -> Work | None:
+    """The engine on its way: built, waiting, tried; None where there is none, or it is there."""
+    engine = board.fresh.status.engine if board.fresh else None
+    if engine is None or engine.standing not in ("building", "waiting", "trial"):
+        return None
+    text = words[f"work_{engine.standing}"]
+    if engine.left is not None:
+        text += " " + words["work_left"].format(times.span(engine.left, words))
+    return Work(text, engine.share)
 
 
 def _reasons(status: Status, words: Words) -> tuple[Line, ...]:
@@ -75,6 +94,8 @@ def _troubles(status: Status, words: Words) -> tuple[Line, ...]:
         found.append(words["fallback_runs"])
     elif status.detector.standing == "degraded":
         found.append(f"{words['detector']}: {words.of('detector', 'degraded')}")
+    if status.engine.standing == "refused":
+        found.append(words["no_engine"].format(status.engine.text))
     if status.storage.standing != "well":
         found.append(f"{words['storage']}: {words.of('storage', status.storage.standing)}")
     found += [words["sink_behind"].format(sink.name, sink.behind) for sink in status.sinks

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from . import times
-from .bar import bar_of
+from .bar import bar_of, work_of
 from .board import Board
 from .people import is_for_programs, person_of
 from .refusals import refusal
@@ -46,7 +46,8 @@ class Printer:
         theme = _chosen(request, "theme", THEMES)
         told = {"t": words, "languages": LANGUAGES, "theme": theme, "setup": self._board.setup,
                 "person": person_of(request), "token": self._sessions.token(session), "board": self._board,
-                "bar": bar_of(self._board, words), "here": request.scope["path"], "with_": _with(request),
+                "bar": bar_of(self._board, words), "work": work_of(self._board, words),
+                "here": request.scope["path"], "with_": _with(request),
                 "span": lambda seconds: times.span(seconds, words)}
         answer = HTMLResponse(self._sheets.get_template(sheet).render(**told, **values), code)
         if cookie:

@@ -1,0 +1,1 @@
+"""The engine that the watch builds beside its work, from the ONNX file that was shipped."""
