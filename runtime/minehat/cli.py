@@ -19,6 +19,7 @@ COMMANDS = {"detect": "find helmets and bare heads in pictures, videos and camer
             "build": "build a TensorRT engine from an ONNX file",
             "graft": "put suppression inside an ONNX file",
             "inspect": "tell what an ONNX file, an engine or a card is",
+            "doctor": "look at this machine: what is here, what stands in the way, what to do next",
             "handoff": "hand a model off to Triton or DeepStream"}
 
 

@@ -24,7 +24,7 @@ LOST = frozenset({
     911,  # external device
     999,  # unknown
 })
-_CURES = {"cuda-bindings": "`pip install 'cuda-bindings>=12.6,<14'` (with JetPack 6 `<13`)",
+CURES = {"cuda-bindings": "`pip install 'cuda-bindings>=12.6,<14'` (with JetPack 6 `<13`)",
           "pycuda": "`pip install pycuda` (compiles; wants the CUDA toolkit)"}
 Size = tuple[int, int, int]  # x, y, z
 
@@ -172,7 +172,7 @@ def load_driver(choice: str | None = None) -> Driver:
         if driver is not None:
             return driver
     wanted = chosen or " or ".join(DRIVERS)
-    raise missing(wanted, "use the GPU", f"{_CURES[chosen or DRIVERS[0]]}.")
+    raise missing(wanted, "use the GPU", f"{CURES[chosen or DRIVERS[0]]}.")
 
 
 def _loaded(name: str) -> Driver | None:
