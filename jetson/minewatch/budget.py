@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from minehat.telemetry import Reading
+from minehat.telemetry.nvml import AT_LIMIT
 
 from .config.schema import BudgetPart, CameraPart, RulesPart
 from .judging.zones import changed
@@ -61,8 +62,8 @@ def strain_of(reading: Reading | None, limits: Mapping[str, float], part: Budget
         return Strain("cool")
     room, hottest = _room(reading.celsius, limits, part.celsius)
     watts = reading.total_watts if part.watts else None
-    if reading.throttled:
-        return Strain("over", f"the board slows itself down: {', '.join(reading.throttled)}")
+    if slowed := held_back(reading):
+        return Strain("over", f"the board slows itself down: {', '.join(slowed)}")
     if room <= 0:
         most = limits[hottest] - MARGIN if part.celsius is None else part.celsius
         return Strain("over", f"{hottest} is at {reading.celsius[hottest]:.0f} C of {most:.0f}")
@@ -70,6 +71,11 @@ def strain_of(reading: Reading | None, limits: Mapping[str, float], part: Budget
         return Strain("over", f"the board takes {watts:.1f} W of {part.watts:g}")
     few = watts is None or part.watts is None or watts < POWER_SLACK * part.watts
     return Strain("cool" if room > SLACK and few else "near")
+
+
+def held_back(reading: Reading) -> tuple[str, ...]:
+    """Why the board runs slower than it should; a card at its power limit is as fast as it was built to be."""
+    return tuple(why for why in reading.throttled if why != AT_LIMIT)
 
 
 def stepped(budget: Budget, strain: Strain, now: float) -> Budget:

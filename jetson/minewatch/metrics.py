@@ -12,7 +12,7 @@ from minehat import __version__
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from .status import CameraStatus, SinkStatus, Status
+from .status import BoardStatus, CameraStatus, SinkStatus, Status
 
 AGES = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 5.0)  # seconds
 BATCHES = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -43,6 +43,8 @@ GAUGES: tuple[Row, ...] = (
     ("config_refused", "1 while the newest configuration was refused", lambda s: bool(s.config_fault)),
     ("detector_ready", "1 while the detector answers", lambda s: s.detector.standing == "ready"),
     ("detector_fallback", "1 while the second-choice model runs", lambda s: s.detector.fallback),
+    ("looks_share", "1 while no look is spared, 0 where alarms get what they need alone", lambda s: s.board.share),
+    ("board_throttled", "1 where the board slowed itself down a moment ago", lambda s: bool(s.board.throttled)),
     ("storage_well", "1 while events and pictures can be kept", lambda s: s.storage.standing == "well"),
     ("storage_media_bytes", "Snapshots and clips", lambda s: s.storage.media_bytes),
     ("storage_quota_bytes", "What snapshots and clips may take", lambda s: s.storage.quota_bytes),
@@ -115,6 +117,7 @@ class Metrics:
         yield build
         if self._status is not None:
             yield from _plain(self._status)
+            yield from _board(self._status.board)
             yield from _families("camera", self._status.cameras, CAMERA_GAUGES, CAMERA_COUNTERS)
             yield from _families("sink", self._status.sinks, SINK_GAUGES, SINK_COUNTERS)
 
@@ -124,6 +127,15 @@ def _plain(status: Status) -> Iterator[Metric]:
         yield GaugeMetricFamily(f"minewatch_{name}", told, value=value(status))
     for name, told, value in COUNTERS:
         yield CounterMetricFamily(f"minewatch_{name}", told, value=value(status))
+
+
+def _board(board: BoardStatus) -> Iterator[Metric]:
+    heat = GaugeMetricFamily("minewatch_board_celsius", "Temperature of a part", labels=["zone"])
+    for zone, celsius in board.celsius.items():
+        heat.add_metric([zone], celsius)
+    yield heat
+    if board.watts is not None:
+        yield GaugeMetricFamily("minewatch_board_watts", "What the board takes", value=board.watts)
 
 
 def _families(label: str, rows: Sequence[CameraStatus | SinkStatus], gauges: tuple[Row, ...],

@@ -52,7 +52,8 @@ def troubles(detector: DetectorStatus, engine: EngineStatus, storage: StorageSta
 def strained(board: BoardStatus) -> list[str]:
     """What heat or power takes from the looks."""
     if board.short:
-        return [f"{', '.join(board.short)}: fewer looks than an alarm needs: {board.text or ', '.join(board.throttled)}"]
+        why = board.text or ", ".join(board.throttled)
+        return [f"{', '.join(board.short)}: fewer looks than an alarm needs: {why}"]
     if board.share < 1:
         return [f"fewer looks are made, {board.share:.0%} of those to spare: {board.text}"]
     return [f"the board slows itself down: {', '.join(board.throttled)}"] if board.throttled else []

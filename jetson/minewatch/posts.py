@@ -34,6 +34,7 @@ class Posts(Mapping[str, Post]):
         self._nursery, self._redact = nursery, redact
         self._config, self._base, self._classes, self._clock = config, base, tuple(classes), clock
         self._faults, self._tell = faults, tell
+        self.paces: Mapping[str, float] = {}  # looks a second that a camera may have, where they are held back
         self._opener, self._turns = Opener(), Turns()
         self._leaving: list[Camera] = []
         self._last_clips: list[ClipDone] = []  # of those who leave
@@ -70,7 +71,7 @@ class Posts(Mapping[str, Post]):
 
     def next_batch(self, part: DetectorPart, now: float) -> list[Picture]:
         """The newest pictures whose turn it is; those that are too old are let go of, looked at by nobody."""
-        waiting = {name: Waiting(newest.arrived.moment, post.part.most_fps)
+        waiting = {name: Waiting(newest.arrived.moment, self._pace(post.part))
                    for name, post in self._posts.items() if (newest := post.camera.newest) is not None}
         choice = chosen(waiting, self._turns, part.batch, part.oldest_seconds, now)
         self._turns = choice.turns
@@ -125,6 +126,10 @@ class Posts(Mapping[str, Post]):
         """Those that would not go."""
         for camera in self._leaving:
             camera.kill()
+
+    def _pace(self, part: CameraPart) -> float | None:
+        """The most looks a second that a camera may have; None for all."""
+        return min((pace for pace in (part.most_fps, self.paces.get(part.name)) if pace is not None), default=None)
 
     def _taken(self, names: Iterable[str]) -> list[Picture]:
         return [picture for name in names if (picture := self._posts[name].camera.take()) is not None]

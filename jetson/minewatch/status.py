@@ -100,6 +100,18 @@ class SinkStatus:
 
 
 @dataclass(frozen=True)
+class BoardStatus:
+    """Heat and power of the machine, and what the budget makes of them."""
+
+    share: float = 1.0  # of the looks that could be spared, those that are made: 1 all, 0 what alarms need alone
+    text: str = ""  # why fewer than all are made
+    celsius: dict[str, float] = field(default_factory=dict)  # by zone; empty where the machine does not tell
+    watts: float | None = None  # of all of it
+    throttled: tuple[str, ...] = ()  # why it slowed itself down a moment ago
+    short: tuple[str, ...] = ()  # cameras that get fewer looks than an alarm needs, because of it
+
+
+@dataclass(frozen=True)
 class Status:
     """All of it. `watching` is never true unless somebody looks through every camera that is on."""
 
@@ -119,6 +131,7 @@ class Status:
     clock_suspect: bool = False
     rss_bytes: int = 0
     engine: EngineStatus = EngineStatus()
+    board: BoardStatus = BoardStatus()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""

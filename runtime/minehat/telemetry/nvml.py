@@ -12,7 +12,8 @@ from typing import Any
 from .reading import Reading
 
 # Bits of the clocks' event reasons that say it could run faster; idling and a clock that was asked for are none.
-REASONS = {0x04: "GPU at its power limit", 0x08: "GPU slowed by its hardware", 0x20: "GPU too hot",
+AT_LIMIT = "GPU at its power limit"
+REASONS = {0x04: AT_LIMIT, 0x08: "GPU slowed by its hardware", 0x20: "GPU too hot",
            0x40: "GPU far too hot", 0x80: "GPU slowed by its power supply"}
 
 
