@@ -33,7 +33,13 @@ def check_config(path: str | os.PathLike[str], cameras: bool = False) -> int:
 
     cameras: open each of them, and say what it gives. Raises ManyFaults with all mistakes of the configuration itself.
     """
-    config = read_config(path)
+    bad = examined(read_config(path), cameras)
+    say(f"{path}: " + (f"{bad} of it must be mended first." if bad else "all is well."))
+    return MENDABLE if bad else DONE
+
+
+def examined(config: Config, cameras: bool = False) -> int:
+    """Print what would be watched and a line for each thing that it needs. Returns how many are not well."""
     _print_watched(config)
     bad = 0
     for what, look in _looks(config, cameras):
@@ -42,8 +48,7 @@ def check_config(path: str | os.PathLike[str], cameras: bool = False) -> int:
         except MineHatError as exc:
             bad += 1
             say(f"BAD  {what}: {' '.join(str(exc).split())}")
-    say(f"{path}: " + (f"{bad} of it must be mended first." if bad else "all is well."))
-    return MENDABLE if bad else DONE
+    return bad
 
 
 def _print_watched(config: Config) -> None:
@@ -60,6 +65,9 @@ def _looks(config: Config, cameras: bool) -> Iterator[tuple[str, Look]]:
     if model.fallback:
         fallback = model.fallback
         yield "model.fallback", lambda: _model(fallback, None, "ort")
+    if model.engine:
+        onnx = model.engine.onnx
+        yield "model.engine", lambda: _model(onnx, None, "auto")
     for camera in config.cameras:
         if camera.enabled and cameras:
             yield "camera", lambda camera=camera: _opened(camera, config)  # type: ignore[misc]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from minehat.errors import ManyFaults, MineHatError
@@ -45,6 +45,27 @@ def config_of(text: str, path: Path, mode: int = 0o600) -> Config:
     if faults or config is None:
         raise _told(path, faults)
     return config
+
+
+def config_made_of(path: Path, made: Callable[[Node], list[Fault]], cure: str) -> Config:
+    """The configuration in a file that is none yet: `made` makes its tree one, and tells the faults that it finds.
+
+    cure: a sentence for who has mistakes in it.
+    """
+    text, mode = _read(path)
+    tree, faults = _tree_of(text, path)
+    faults += made(tree)
+    config = _judged(tree, faults, path, mode)
+    if faults or config is None:
+        raise _told(path, faults, cure)
+    return config
+
+
+def faults_in(text: str, path: Path) -> list[Fault]:
+    """The mistakes of a text that shall stand in `path`, none where it is right. Raises ManyFaults for no YAML."""
+    tree, faults = _tree_of(text, path)
+    _judged(tree, faults, path, 0o600)
+    return faults
 
 
 def read_partly(path: Path) -> tuple[Node | None, Config | None, tuple[str, ...]]:
@@ -135,12 +156,13 @@ def _is_open(file: Path) -> bool:
         return False
 
 
-def _told(path: Path, faults: list[Fault]) -> ManyFaults:
+def _told(path: Path, faults: list[Fault], cure: str = "") -> ManyFaults:
     ordered = sorted(faults, key=lambda fault: (fault.line, fault.column))[:MOST_FAULTS]
     lines = [f"{path}:{fault.line}:{fault.column}: {fault.path + ': ' if fault.path else ''}{fault.text}"
              for fault in ordered]
     more = " and more" if len(faults) > MOST_FAULTS else ""
-    return ManyFaults(lines, f"{len(lines)}{more} mistakes in {path}.", f"Mend it and type `minewatch check {path}`.")
+    return ManyFaults(lines, f"{len(lines)}{more} mistakes in {path}.",
+                      cure or f"Mend it and type `minewatch check {path}`.")
 
 
 def _read(path: Path) -> tuple[str, int]:
