@@ -11,7 +11,6 @@ from typing import Any
 from ..manifest import Listed
 from .wheels import Need, Packed
 
-SPDX = ("AND", "OR", "WITH")
 MODEL = "machine-learning-model"
 
 
@@ -56,19 +55,13 @@ def _library(wheel: Packed, listed: Listed) -> dict[str, Any]:
     said: dict[str, Any] = {"type": "library", "bom-ref": ref, "name": wheel.name, "version": wheel.version,
                             "purl": ref, "hashes": [_hash(listed)]}
     if wheel.licence:
-        said["licenses"] = [{"expression": wheel.licence} if _is_expression(wheel.licence)
+        said["licenses"] = [{"expression": wheel.licence} if wheel.spdx
                             else {"license": {"name": wheel.licence}}]
     return said
 
 
 def _model(path: str, listed: Listed) -> dict[str, Any]:
     return {"type": MODEL, "bom-ref": path, "name": PurePosixPath(path).name, "hashes": [_hash(listed)]}
-
-
-def _is_expression(licence: str) -> bool:
-    """Whether it reads as SPDX: identifiers, joined by words that SPDX knows."""
-    words = licence.replace("(", " ").replace(")", " ").split()
-    return all((word in SPDX) == (place % 2 == 1) for place, word in enumerate(words)) and len(words) % 2 == 1
 
 
 def _ref(name: str, version: str) -> str:

@@ -29,6 +29,7 @@ class Packed:
     name: str  # normalised
     version: str
     licence: str  # as declared, or ""
+    spdx: bool  # whether that is an SPDX expression
     requires: tuple[str, ...]  # requirements, with markers
     bytes_installed: int  # about: blocks on disk, with what Python compiles
     licences: Mapping[str, bytes]  # texts by their path in the wheel
@@ -57,8 +58,8 @@ def read_wheel(path: Path, file: str) -> Packed:
             texts = {one.filename: wheel.read(one) for one in entries if LICENCE.fullmatch(one.filename.split("/")[-1])}
     except (StopIteration, OSError, ValueError, zipfile.BadZipFile) as exc:
         raise MineHatError(f"{path} is no wheel ({exc or 'no METADATA'}). Delete it and run this again.") from exc
-    return Packed(path, str(name), str(version), _licence(said), tuple(said.get_all("Requires-Dist") or ()),
-                  _room(entries), texts)
+    return Packed(path, str(name), str(version), _licence(said), bool(said["License-Expression"]),
+                  tuple(said.get_all("Requires-Dist") or ()), _room(entries), texts)
 
 
 def needs(wheels: Sequence[Packed], target: Target) -> tuple[Need, ...]:
