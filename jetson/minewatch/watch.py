@@ -30,6 +30,8 @@ from .events.lock import owned
 from .events.recorder import Recorder
 from .events.wall import Wall
 from .faults import Faults
+from .fleet.config_file import recover
+from .fleet.updates import Reload, Updates
 from .gaze import Gaze
 from .judging.verdict import Verdict
 from .metrics import Metrics
@@ -56,11 +58,14 @@ def run(path: Path, clock: Clock | None = None) -> int:
 
     Raises MineHatError where the watch cannot begin.
     """
+    taken_back = recover(path)
     config = read_config(path)
     redact = Redactor.of(config)
     with logs.set_up(config.log, redact) as voice, owned(config.state), Signals() as signals, \
             closing(Nursery()) as nursery:
         watch = Watch(config, path, clock or SystemClock(), signals, nursery, redact, voice)
+        if taken_back:
+            log.warning(taken_back)
         try:
             watch.begin()
             while not (signals.stop or watch.hopeless):
@@ -100,6 +105,7 @@ class Watch:
         self._thermometer = Thermometer()
         self._thrift = Thrift(config, self._thermometer)
         self._gaze = Gaze(self._posts, self._desk, self._page, self._metrics)
+        self._updates = Updates(config, path, clock)
         self._bulletin = Bulletin(config, clock, self._posts, self._detector, self._smithy, self._recorder,
                                   self._senders, self._wall, self._page)
 
@@ -128,6 +134,7 @@ class Watch:
         self._senders.unwritten(self._recorder.unwritten())
         if self._page.turn(now) or self._signals.reload:
             self._reload(now)
+        self._update(now)
         self._keep_time()
         if self._bulletin.due(now):
             self._show_all(now)
@@ -141,6 +148,7 @@ class Watch:
         self._smithy.stop()
         self._posts.stop()
         self._page.stop()
+        self._updates.stop()
         self._thermometer.stop()
         while not self._alone and self._clock.monotonic() - began < LEAVE:
             wait(self._posts.waitables(), TURN)
@@ -162,7 +170,7 @@ class Watch:
 
     def _waitables(self) -> list[Any]:
         return [self._signals.wakeup, self._recorder.wakeup, *self._posts.waitables(), *self._detector.waitables(),
-                *self._smithy.waitables(), *self._page.waitables()]
+                *self._smithy.waitables(), *self._page.waitables(), *self._updates.waitables()]
 
     def _go_on_with_engine(self, now: float) -> None:
         """Hear the one who builds it, and have it tried when it is there."""
@@ -180,6 +188,7 @@ class Watch:
             log.info("the detector's libraries", said=change.text)
         elif change.kind in ("swapped", "refused"):
             self._say("model_swapped" if change.kind == "swapped" else "model_refused", now, change.text)
+            self._updates.model_heard(change.kind, change.file, change.text, now)
         elif change.standing == "ready":
             self._desk.tell(self._faults.ended("detector_fault", now, "pictures are looked at again"))
         elif change.standing != "starting":
@@ -190,6 +199,7 @@ class Watch:
     def _reload(self, now: float) -> None:
         """Take what the configuration file says now, or keep the old one where it is wrong."""
         self._signals.reload = False
+        self._updates.nudge()
         self._notifier.reloading()
         try:
             new = read_config(self._path)
@@ -200,6 +210,7 @@ class Watch:
             self._page.replace(new)
         except MineHatError as exc:
             self._bulletin.config_fault = str(exc)
+            self._updates.config_refused(str(exc))
             self._say("config_refused", now, str(exc))
         else:
             self._take_over(new, found, now)
@@ -220,8 +231,19 @@ class Watch:
         self._smithy.replace(new)
         first, part, fallback = models_of(new, self._smithy.engine)
         self._detector.replace(part, fallback)
-        if first != before or part.threads != threads:
+        tried = first != before or part.threads != threads
+        self._updates.replace(new)
+        self._updates.reloaded(first.file if tried else "", now)
+        if tried:
             self._detector.try_model(first, self._gaze.album.frames)
+
+    def _update(self, now: float) -> None:
+        """Hear who looks for updates; one that is to be tried, or is taken back, is a configuration to be read."""
+        for word in self._updates.turn(now, bool(self._gaze.album.frames)):
+            if isinstance(word, Reload):
+                self._reload(now)
+            else:
+                self._say(word.kind, now, word.text, word.cause)
 
     def _keep_time(self) -> None:
         self._desk.tell(self._wall.turn())
@@ -237,10 +259,11 @@ class Watch:
         for camera in status.cameras:
             if post := self._posts.get(camera.name):
                 self._desk.tell(post.overlooked(camera, status.detector.looking, now), camera.name)
+        self._updates.show(status)
         spread(status, self._page, self._metrics, self._senders, self._notifier)
 
-    def _say(self, kind: Kind, now: float, remark: str = "") -> None:
-        self._desk.tell([Verdict(kind, now, now, remark=" ".join(remark.split())[:2000])])
+    def _say(self, kind: Kind, now: float, remark: str = "", cause: str = "") -> None:
+        self._desk.tell([Verdict(kind, now, now, cause=cause, remark=" ".join(remark.split())[:2000])])
 
     def _told(self, kept: Kept, seconds: float) -> None:
         """An event is on disk: now others may hear of it."""
