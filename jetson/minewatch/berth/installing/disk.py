@@ -11,9 +11,14 @@ from ..errors import Refused
 from ..manifest import PIECE, Listed
 
 
+def scratch_of(path: Path) -> Path:
+    """Where it is made before it takes its place."""
+    return path.with_name(f".{path.name}.new")
+
+
 def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Write aside, flush, rename: `path` holds all of it or is left as it was."""
-    scratch = path.with_name(f".{path.name}.new")
+    scratch = scratch_of(path)
     scratch.unlink(missing_ok=True)
     handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with open(handle, "wb") as file:
@@ -27,7 +32,7 @@ def write_whole(path: Path, content: bytes, mode: int = 0o644) -> None:
 
 def point(link: Path, to: Path) -> None:
     """Make or turn a link in one step; it holds a relative path, so that it is right under every root."""
-    scratch = link.with_name(f".{link.name}.new")
+    scratch = scratch_of(link)
     scratch.unlink(missing_ok=True)
     scratch.symlink_to(os.path.relpath(to, link.parent))
     os.replace(scratch, link)

@@ -43,6 +43,7 @@ def verified(layout: Layout, bundle: Path, key: Path | None, accepted: str | Non
     listed = read(bundle)
     offer = Offer(bundle, listed, release_of(listed), trust)
     hold_against(this_box(), offer.release)
+    _hold_same(layout, offer)
     _hold_age(layout, offer, older)
     _hold_commands(layout)
     verify(bundle, listed)
@@ -52,6 +53,13 @@ def verified(layout: Layout, bundle: Path, key: Path | None, accepted: str | Non
     if not layout.complete(offer.name):
         _hold_room(layout, offer)
     return offer
+
+
+def _hold_same(layout: Layout, offer: Offer) -> None:
+    """Two releases of one name are one release."""
+    if layout.complete(offer.name) and read(layout.releases / offer.name) != offer.manifest:
+        raise Refused(f"another release is installed as {offer.name} already. Pack this one again: "
+                      "it gets a build of its own.")
 
 
 def _hold_age(layout: Layout, offer: Offer, older: bool) -> None:

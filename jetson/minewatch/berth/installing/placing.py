@@ -8,15 +8,15 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from .disk import point, write_whole
+from .disk import point, scratch_of, write_whole
 from .layout import COMMANDS, Layout
 
-KINDS = (  # of files in a release's units/, by the end of their names; the first that fits
-    (".tmpfiles.conf", "etc/tmpfiles.d"),
-    (".sysusers.conf", "etc/sysusers.d"),
-    (".journald.conf", "etc/systemd/journald.conf.d"),
-    (".rules", "etc/udev/rules.d"),
-    (".service", "etc/systemd/system"),
+KINDS = (  # how names in a release's units/ end, where such files belong, and how their names end there
+    (".tmpfiles.conf", "etc/tmpfiles.d", ".conf"),
+    (".sysusers.conf", "etc/sysusers.d", ".conf"),
+    (".journald.conf", "etc/systemd/journald.conf.d", ".conf"),
+    (".rules", "etc/udev/rules.d", ".rules"),
+    (".service", "etc/systemd/system", ".service"),
 )
 
 
@@ -30,14 +30,9 @@ class Placed:
 
 def destinations(units: Path) -> dict[str, Path]:
     """Path under the root for each file of a release's units/ that has a place in the system."""
-    found: dict[str, Path] = {}
-    for file in sorted(units.iterdir()) if units.is_dir() else []:
-        for end, folder in KINDS:
-            if file.name.endswith(end):
-                stem = file.name.removesuffix(end) + (".conf" if end.endswith(".conf") else end)
-                found[f"{folder}/{stem}"] = file
-                break
-    return found
+    return {f"{folder}/{file.name.removesuffix(end)}{new_end}": file
+            for file in (sorted(units.iterdir()) if units.is_dir() else [])
+            for end, folder, new_end in KINDS if file.name.endswith(end)}
 
 
 def place(layout: Layout) -> Placed:
@@ -66,6 +61,7 @@ def take_away(layout: Layout) -> None:
     placed = read_placed(layout)
     for path in placed.files:
         (layout.root / path).unlink(missing_ok=True)
+        scratch_of(layout.root / path).unlink(missing_ok=True)
     for folder in reversed(placed.folders):
         with contextlib.suppress(OSError):  # somebody else's files are in it by now, or it is gone
             (layout.root / folder).rmdir()

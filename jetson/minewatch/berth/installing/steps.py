@@ -37,7 +37,7 @@ def install(layout: Layout, bundle: Path, wish: Wish) -> None:
         return _tell_plan(layout, offer)
     with locked(layout) as lock:
         stage(layout, offer, lock)
-        _prepare(layout)
+        _prepare(layout, offer.name)
         pin(layout, offer.trust)
         _change_to(layout, offer.name)
         for folder in layout.superseded():
@@ -52,7 +52,7 @@ def roll_back(layout: Layout, dry_run: bool) -> None:
         return told.say(f"would turn from {layout.linked(layout.current)} to {before(layout)}; nothing was changed")
     with locked(layout):
         name = before(layout)
-        _prepare(layout)
+        _prepare(layout, name)
         _change_to(layout, name)
     _tell_next(layout, name)
 
@@ -77,9 +77,9 @@ def uninstall(layout: Layout, dry_run: bool) -> None:
     told.say(f"removed. {kept}")
 
 
-def _prepare(layout: Layout) -> None:
+def _prepare(layout: Layout, name: str) -> None:
     if layout.live:
-        system.make_user()
+        system.make_user(layout.releases / name / "units/minewatch.sysusers.conf")
     system.make_data_folders(layout)
 
 

@@ -13,12 +13,17 @@ from ..errors import Refused
 from . import told
 from .layout import SERVICE, USER, Layout
 
-GROUPS = ("video", "render", "gpio")
+GROUPS = ("video", "render", "gpio", "audio")
 RESTART_SECONDS = 300.0  # that the watch may take until it says that it is ready
 
 
-def make_user() -> None:
-    """The user under whom the watch runs, in the groups of cameras, GPU and pins as far as the system has them."""
+def make_user(declared: Path) -> None:
+    """The user under whom the watch runs, in the groups of cameras, GPU, pins and loudspeakers.
+
+    `declared` says so for systemd-sysusers; where that is not, groups that the system lacks are not made.
+    """
+    if shutil.which("systemd-sysusers") and declared.is_file():
+        return _do("systemd-sysusers", str(declared))
     try:
         pwd.getpwnam(USER)
     except KeyError:
@@ -64,9 +69,9 @@ def has_systemd(layout: Layout) -> bool:
 def take_up_units() -> None:
     """systemd, udev and the journal read their files anew."""
     _do("systemctl", "daemon-reload")
-    for command in (("systemd-tmpfiles", "--create"), ("udevadm", "control", "--reload")):
-        if shutil.which(command[0]):
-            _try(*command)
+    _try("systemd-tmpfiles", "--create", "/etc/tmpfiles.d/minewatch.conf")
+    _try("udevadm", "control", "--reload")
+    _try("udevadm", "trigger", *(f"--subsystem-match={kind}" for kind in ("usb", "video4linux", "gpio")))
     _try("systemctl", "try-restart", "systemd-journald.service")
 
 
