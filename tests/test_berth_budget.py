@@ -67,7 +67,7 @@ def test_it_never_swings_faster_than_its_hysteresis(told):
 @settings(max_examples=100, deadline=None)
 def test_it_always_returns_to_all_looks_when_cool_and_forgets_what_was(told):
     now, _, budget = heard(told)[-1]
-    *_, (_, _, after) = heard([(1.0, "cool", round((FLOOR + 2) * LONGEST))], budget, now)
+    *_, (_, _, after) = heard([(5.0, "cool", round((FLOOR + 2) * LONGEST / 5))], budget, now)
     assert (after.step, after.wait, after.why) == (0, HOLD, "")
 
 
