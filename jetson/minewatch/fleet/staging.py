@@ -34,13 +34,20 @@ def lying_in(state: Path, digest: str) -> Path:
     return folder_of(state) / "files" / digest[:DIGITS]
 
 
-def fetched(source: Source, state: Path, key: Path, here: Here, ledger: Ledger, disk_share: float) -> Update | None:
-    """The update there, whole and verified, if it is news; None otherwise. Raises NotTaken where it is not taken."""
+def fetched(source: Source, state: Path, key: Path, here: Here, ledger: Ledger, disk_share: float,
+            again: bool = False) -> Update | None:
+    """The update there, whole and verified, if it is news; None otherwise. Raises NotTaken where it is not taken.
+
+    again: one that was applied or refused before is not taken, instead of no news.
+    """
     raw = small(source, berth.NAME, LONGEST)
     if raw is None:
         return None
     digest = hashlib.sha256(raw).hexdigest()
     if ledger.knows(digest):
+        if again:
+            raise NotTaken("older", f"this update was refused here before: {ledger.refused[digest]}. Pack it anew to "
+                           "have it tried again" if digest in ledger.refused else "this update was applied here before")
         return None
     signature = small(source, berth.SIGNATURE, SIGNATURE)
     if signature is None:
