@@ -55,6 +55,11 @@ def _parser() -> argparse.ArgumentParser:
     support.add_argument("config", metavar="CONFIG", type=Path, help="right or wrong; the watch may run or not")
     support.add_argument("-o", "--out", metavar="FILE", type=Path, default=Path("minewatch-support.tar.gz"),
                          help="default: %(default)s")
+    doctor.add_arguments(command("doctor", doctor.doctor, "look at the whole box: what is well, what is not, what to "
+                                 "do next", doctor.__doc__))
+    update = command("update", _update, "have the watch try a signed update that you bring")
+    update.add_argument("place", metavar="FOLDER_OR_URL", help="what pack_update.py wrote: where MANIFEST.json lies")
+    update.add_argument("config", metavar="CONFIG", type=Path, help="of the watch; it may run or not")
     command("hash-password", _hash_password, "ask for a password and print what `web.users` wants of it")
     return parser
 
@@ -78,6 +83,12 @@ def _support(args: argparse.Namespace) -> int:
     inside = support_bundle(args.config, args.out)
     say(f"{args.out}: {', '.join(inside)}")
     return DONE
+
+
+def _update(args: argparse.Namespace) -> int:
+    from .fleet.by_hand import update_by_hand
+
+    return update_by_hand(args.place, args.config)
 
 
 def _hash_password(args: argparse.Namespace) -> int:
