@@ -10,6 +10,11 @@ JSON: {"model": ..., "images": [{"source": ..., "width": ..., "height": ..., "de
 [x0, y0, x1, y1], "score": ..., "label": "helmet"}]}]}, boxes in pixels of the frame. Frames of videos
 and cameras also have "frame" (from 0) and "seconds". A .jsonl file gets one such image a line, at once.
 
+--ray is for archives that are too large for one core, or one machine: folders and long videos are cut into parts, and
+what comes of them is put together as if they had been seen in one go. All machines of a cluster must have the model
+and the sources at the same places, as in a shared folder. Ray trusts everybody who reaches its ports: keep a cluster in
+a network of its own.
+
 exit codes: 0 done; 2 nothing was begun, for the model or an argument cannot be used or none of the sources
 is there; 3 inputs were not there or could not be read, some or all of them, and the rest is done; 5 the GPU
 gave up; 130 ended by Ctrl-C, 143 by SIGTERM (without the files that are written whole). Stderr names what
@@ -22,29 +27,25 @@ import argparse
 import itertools
 import re
 import time
-from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
-from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
 
 from .arguments import positive, share
 from .backends import CHOICES
-from .detections import Detections
-from .detector import Detector, open_detector
 from .doors import DONE, INTERRUPTED, MENDABLE, SOME_FAILED
 from .drawings import Drawings
 from .errors import MineHatError
 from .progress import bar, say
 from .results import Write, check_no_input, check_place, entry_of, results_to
-from .sources import Input, Shot, count_frames, frames_of, listed, without_secrets
-from .variants import variant_for, variant_of_size
+from .seeing import Asked, Detectors, Numbered
+from .sharding.ray_crew import HERE, ray_address
+from .sharding.run import check_in_parts, detected_in_parts
+from .sharding.work import work_of
+from .sources import Input, count_frames, frames_of, listed, without_secrets
 
 MOST_COLUMNS = 4  # classes that the table shows whether they were seen or not
-Numbered = tuple[int, Shot]  # which of the sources given it is of
-Seen = tuple[int, Shot, Detections]
+Prepared = tuple[Callable[["_Tally", Write], None], Sequence[str]]  # what detects, and the names of the classes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +72,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "where its card says that it sees as well (default: MODEL as named)")
     parser.add_argument("--batch", metavar="N", type=positive, default=1,
                         help="frames that go through the network at once, which pays on a GPU (default: 1)")
-    parser.add_argument("--threads", metavar="N", type=positive, help="processor threads (default: all cores)")
+    parser.add_argument("--threads", metavar="N", type=positive,
+                        help="processor threads (default: all cores; with --ray one for each worker)")
+    parser.add_argument("--ray", metavar="ADDRESS", nargs="?", const=HERE, type=ray_address,
+                        help="detect in parts, side by side, by Ray (`pip install 'minehat[ray]'`): on all cores of "
+                             "this machine, or of the cluster at ADDRESS (HOST:PORT, or auto: the one that it is part "
+                             "of). Finished parts are kept in FILE.parts beside --json FILE, and the same command goes "
+                             "on after a kill. Not for cameras and --draw")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,64 +89,56 @@ def run(args: argparse.Namespace) -> int:
     inputs = listed(args.sources, failures)
     if not inputs:
         return MENDABLE
+    asked = Asked(args.model, args.card, args.backend, args.conf, args.iou, args.threads, args.size, args.batch)
     tally = _Tally(args.sources)
     interrupted = False
     with ExitStack() as opened:
-        detectors = _Detectors(args, opened)
-        classes = detectors.first.card.classes
-        drawings = opened.enter_context(Drawings(args.draw, inputs, classes)) if args.draw else None
+        detect, classes = (_in_parts if args.ray else _in_one_go)(args, asked, inputs, failures, opened)
         write = opened.enter_context(results_to(args.json, args.model))
         try:
-            _detect(detectors, args.batch, inputs, failures, tally, write, drawings)
+            detect(tally, write)
         except KeyboardInterrupt:
             interrupted = True
     say(tally.table(classes))
     return INTERRUPTED if interrupted else SOME_FAILED if failures.count else DONE
 
 
-def _detect(detectors: _Detectors, batch: int, inputs: list[Input], failures: _Failures, tally: _Tally, write: Write,
-            drawings: Drawings | None) -> None:
-    ahead = not any(one.is_camera for one in inputs)  # a camera may hang, and its frames are seen as they come
-    with closing(_seen(_numbered(inputs, failures), detectors, batch, ahead)) as stream:
-        begun = time.perf_counter()
-        for given, shot, found in bar(stream, count_frames(inputs), "detecting"):
-            write(entry_of(shot, found, detectors.first.card.classes))
-            if drawings:
-                drawings.add(shot, found)
-            now = time.perf_counter()
-            tally.add(given, found, now - begun)
-            begun = now
+def _in_one_go(args: argparse.Namespace, asked: Asked, inputs: list[Input], failures: _Failures,
+               opened: ExitStack) -> Prepared:
+    detectors = Detectors(asked, opened)
+    classes = detectors.first.card.classes
+    drawings = opened.enter_context(Drawings(args.draw, inputs, classes)) if args.draw else None
+
+    def detect(tally: _Tally, write: Write) -> None:
+        ahead = not any(one.is_camera for one in inputs)  # a camera may hang, and its frames are seen as they come
+        with closing(detectors.seen(_numbered(inputs, failures), ahead)) as stream:
+            begun = time.perf_counter()
+            for given, shot, found in bar(stream, count_frames(inputs), "detecting"):
+                write(entry_of(shot, found, classes))
+                if drawings:
+                    drawings.add(shot, found)
+                now = time.perf_counter()
+                tally.add(given, found.labels.tolist(), now - begun)
+                begun = now
+
+    return detect, classes
 
 
-def _seen(numbered: Iterable[Numbered], detectors: _Detectors, batch: int, ahead: bool) -> Generator[Seen, None, None]:
-    """Every shot and what is seen in it, in order. ahead: shots may be read while others are in the network."""
-    for detector, those in itertools.groupby(numbered, lambda one: detectors.for_frame(one[1].frame)):
-        if batch > 1:
-            yield from _in_batches(detector, those, batch)
-        elif ahead:
-            yield from _in_a_stream(detector, those)
-        else:
-            for given, shot in those:
-                yield given, shot, detector(shot.frame)
+def _in_parts(args: argparse.Namespace, asked: Asked, inputs: list[Input], failures: _Failures,
+              opened: ExitStack) -> Prepared:
+    check_in_parts(args.draw, inputs)
+    work = work_of(asked)
+    stream = opened.enter_context(detected_in_parts(work, inputs, args.json, args.ray, failures))
 
+    def detect(tally: _Tally, write: Write) -> None:
+        with closing(stream):
+            for some in stream:
+                for entry in some.entries:
+                    write(entry)
+                    tally.add(some.given, [work.classes.index(one["label"]) for one in entry["detections"]],
+                              some.seconds / len(some.entries))
 
-def _in_batches(detector: Detector, those: Iterator[Numbered], batch: int) -> Iterator[Seen]:
-    while some := list(itertools.islice(those, batch)):
-        for (given, shot), found in zip(some, detector.batch(shot.frame for _, shot in some), strict=True):
-            yield given, shot, found
-
-
-def _in_a_stream(detector: Detector, those: Iterator[Numbered]) -> Iterator[Seen]:
-    waiting: deque[Numbered] = deque()
-
-    def frames() -> Iterator[npt.NDArray[Any]]:
-        for one in those:
-            waiting.append(one)
-            yield one[1].frame
-
-    with closing(detector.stream(frames())) as stream:
-        for found in stream:
-            yield *waiting.popleft(), found
+    return detect, work.classes
 
 
 def _numbered(inputs: list[Input], failures: _Failures) -> Iterator[Numbered]:
@@ -156,39 +155,6 @@ def _size(text: str) -> tuple[int, int] | str:
         raise argparse.ArgumentTypeError(f"must be auto or WxH, such as 416x256; found {text!r}")
     width, height = map(int, text.split("x"))
     return width, height
-
-
-class _Detectors:
-    """What frames are shown to: the model that was named or, as --size says, others of its family."""
-
-    def __init__(self, args: argparse.Namespace, opened: ExitStack) -> None:
-        self._args, self._opened = args, opened
-        self._by_path: dict[Path, Detector] = {}
-        self._by_shape: dict[tuple[int, int], Detector] = {}
-        if args.size and args.card:
-            raise MineHatError("--size chooses by the models' own cards: leave --card away, or --size.")
-        self._named = Path(args.model)
-        if isinstance(args.size, tuple):
-            self._named = variant_of_size(self._named, *args.size)
-        self.first = self._of(self._named)
-
-    def for_frame(self, frame: npt.NDArray[Any]) -> Detector:
-        """The one that suits a frame; frames of one shape have the same."""
-        if self._args.size != "auto":
-            return self.first
-        height, width = frame.shape[:2]
-        if (height, width) not in self._by_shape:
-            path = variant_for(self._named, width, height)
-            say(f"{width}x{height}: {path}")
-            self._by_shape[height, width] = self._of(path)
-        return self._by_shape[height, width]
-
-    def _of(self, path: Path) -> Detector:
-        if path not in self._by_path:
-            args = self._args
-            self._by_path[path] = self._opened.enter_context(
-                open_detector(path, args.card, args.backend, args.conf, args.iou, args.threads))
-        return self._by_path[path]
 
 
 class _Failures:
@@ -211,10 +177,11 @@ class _Tally:
         self._seconds = [0.0] * len(sources)
         self._seen: list[Counter[int]] = [Counter() for _ in sources]
 
-    def add(self, given: int, found: Detections, seconds: float) -> None:
+    def add(self, given: int, labels: Iterable[int], seconds: float) -> None:
+        """A frame of that source, what was seen in it and how long it took."""
         self._frames[given] += 1
         self._seconds[given] += seconds
-        self._seen[given].update(found.labels.tolist())
+        self._seen[given].update(labels)
 
     def table(self, classes: Sequence[str]) -> str:
         """A line for each source; a column for each class, of many only for those that were seen."""

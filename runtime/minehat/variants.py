@@ -40,8 +40,13 @@ def variant_of_size(model: Path, width: int, height: int) -> Path:
                        f"name, as in {model.stem.split('.')[0]}.{width}x{height}.onnx.")
 
 
-def _family(model: Path, ours: ModelCard) -> dict[Path, ModelCard]:
+def family_of(model: Path) -> list[Path]:
     """`model`, then the files beside it that differ in the input's size alone, by name."""
+    return list(_family(model, read_card(model)))
+
+
+def _family(model: Path, ours: ModelCard) -> dict[Path, ModelCard]:
+    """As `family_of`, with their cards."""
     family = {model: ours}
     for path in sorted(model.parent.iterdir()):
         if path.name == model.name or SIZE.sub("", path.name) != SIZE.sub("", model.name):

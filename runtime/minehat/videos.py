@@ -47,7 +47,7 @@ def read_video(one: Input) -> Iterator[Shot]:
             count += 1
     finally:
         capture.release()
-    _check_whole(one, count, expected, fps)
+    check_whole(one, count, expected, fps)
 
 
 def said_frames(one: Input) -> int:
@@ -106,7 +106,7 @@ def frame_seconds(capture: Any, index: int, fps: float) -> float:
     return stamp if stamp > 0 else index / fps
 
 
-def _check_whole(one: Input, count: int, expected: int, fps: float) -> None:
+def check_whole(one: Input, count: int, expected: int, fps: float) -> None:
     """Raise where a video ended early. Containers estimate, so a few frames less are no failure."""
     if one.is_camera and not expected:
         raise MineHatError(f"{one.name} stopped sending after {count} frames.")
