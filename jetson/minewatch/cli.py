@@ -32,6 +32,7 @@ def _main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from .doctor import command as doctor
     from .judging import replay  # here Ctrl-C is heard already while its libraries are loaded
 
     parser = argparse.ArgumentParser(prog="minewatch", description=__doc__,

@@ -12,7 +12,6 @@ from ..doors import DONE, MENDABLE, SOME_FAILED
 WELL, NOTE, WARNING, FAULT = "well", "note", "warning", "fault"  # from best to worst
 LEVELS = (WELL, NOTE, WARNING, FAULT)
 CODES = {WELL: DONE, NOTE: DONE, WARNING: SOME_FAILED, FAULT: MENDABLE}
-AT_ONCE = 3  # looks side by side; most of them wait
 
 
 @dataclass(frozen=True)
@@ -35,9 +34,12 @@ class Finding:
 Look = Callable[[], Iterable[Finding]]
 
 
-def looked_at(looks: Sequence[tuple[str, Look]]) -> list[Finding]:
-    """What all looks found, in their order. A look that fails is a finding as well: this raises nothing."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+def looked_at(looks: Sequence[tuple[str, Look]], at_once: int = 3) -> list[Finding]:
+    """What all looks found, in their order, `at_once` side by side.
+
+    A look that fails is a finding as well: this raises nothing.
+    """
+    with ThreadPoolExecutor(at_once) as pool:
         return [finding for found in pool.map(lambda look: _found(*look), looks) for finding in found]
 
 
