@@ -14,6 +14,7 @@ from typing import Any
 
 from minehat.errors import MineHatError
 from minehat.machine import cpu_name
+from minehat.telemetry import sysfs
 
 from .web.address import address_of
 
@@ -116,7 +117,4 @@ def _end(file: Path, most: int) -> bytes:
 
 
 def _text(file: Path) -> str:
-    try:
-        return file.read_bytes()[:4000].decode("utf-8", "replace").strip("\0\n ")
-    except OSError:
-        return ""
+    return (sysfs.text(file) or "")[:4000]  # a thermal zone of a part that sleeps answers EAGAIN
