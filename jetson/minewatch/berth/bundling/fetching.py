@@ -106,11 +106,14 @@ def _alone(path: Path) -> Iterator[BinaryIO]:
     while True:
         with open(path, "a+b") as part:
             fcntl.flock(part, fcntl.LOCK_EX)
-            if _still(path, part):
+            if not _still(path, part):
+                continue
+            try:
                 yield part
-                if _still(path, part) and part.seek(0, os.SEEK_END) == 0:
+            finally:
+                if part.seek(0, os.SEEK_END) == 0 and _still(path, part):
                     os.unlink(path)
-                return
+            return
 
 
 def _still(path: Path, part: BinaryIO) -> bool:
