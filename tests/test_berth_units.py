@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from minehat.errors import MineHatError
 from minewatch import machine_facts, notify, watch
 from minewatch.berth.installing.layout import SERVICE, USER, Layout
 from minewatch.berth.installing.placing import destinations
@@ -158,3 +159,15 @@ def test_the_journal_knows_each_of_its_limits() -> None:
     for key in found:
         assert f"\0Journal.{key}\0".encode() in known, key
     assert b"\0Journal.SystemMostUse\0" not in known
+
+
+def test_a_journal_that_shows_nothing_is_told_and_not_taken_for_an_empty_log(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = tmp_path / "journalctl"  # as the real one answers a user without rights: a hint, no lines, and 0
+    journal.write_text("#!/bin/sh\necho 'Hint: You are currently not seeing messages from other users' >&2\n")
+    journal.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    with pytest.raises(MineHatError, match="root"):
+        machine_facts.log_tail(None, 1000)
+    journal.write_text("#!/bin/sh\necho '{\"event\": \"began\"}'\n")
+    assert machine_facts.log_tail(None, 1000) == '{"event": "began"}\n'

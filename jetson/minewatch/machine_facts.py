@@ -61,11 +61,14 @@ def log_tail(file: Path | None, most: int) -> str:
         return whole.decode("utf-8", "replace")
     if not shutil.which("journalctl"):
         raise MineHatError("no log.file is named, and there is no journal here.")
-    asked = ["journalctl", "-u", UNIT, "-n", "3000", "-o", "cat", "--no-pager"]
+    asked = ["journalctl", "-u", UNIT, "-n", "3000", "-o", "cat", "--no-pager", "--quiet"]
     try:
-        return subprocess.run(asked, capture_output=True, text=True, errors="replace", timeout=20, check=False).stdout
+        told = subprocess.run(asked, capture_output=True, text=True, errors="replace", timeout=20, check=False).stdout
     except subprocess.TimeoutExpired as exc:
         raise MineHatError("the journal did not answer.") from exc
+    if not told.strip():  # it ends with 0 all the same
+        raise MineHatError(f"the journal shows this user nothing of {UNIT}: type the same as root.")
+    return told
 
 
 def page(listen: str, path: str) -> str:
