@@ -32,8 +32,10 @@ def _main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    from . import power
     from .doctor import command as doctor
     from .judging import replay  # here Ctrl-C is heard already while its libraries are loaded
+    from .setup import command as setup
 
     parser = argparse.ArgumentParser(prog="minewatch", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -52,6 +54,8 @@ def _parser() -> argparse.ArgumentParser:
     for one in (run, check):
         one.add_argument("config", metavar="CONFIG", type=Path, help="a YAML file; see minewatch.example.yaml")
     replay.add_arguments(command("replay", replay.replay, "tell which events recordings would raise", replay.__doc__))
+    setup.add_arguments(command("setup", setup.setup, "make the first configuration, by questions or from answers in "
+                                "a file", setup.__doc__))
     support = command("support", _support, "write one file for whoever helps from afar, without secrets")
     support.add_argument("config", metavar="CONFIG", type=Path, help="right or wrong; the watch may run or not")
     support.add_argument("-o", "--out", metavar="FILE", type=Path, default=Path("minewatch-support.tar.gz"),
@@ -61,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     update = command("update", _update, "have the watch try a signed update that you bring")
     update.add_argument("place", metavar="FOLDER_OR_URL", help="what pack_update.py wrote: where MANIFEST.json lies")
     update.add_argument("config", metavar="CONFIG", type=Path, help="of the watch; it may run or not")
+    power.add_arguments(command("power", power.power, "show or change the power mode of a Jetson", power.__doc__))
     command("hash-password", _hash_password, "ask for a password and print what `web.users` wants of it")
     return parser
 

@@ -54,6 +54,13 @@ def address_of(url: str) -> Address:
                    _plain(user) if at else None, _plain(password) if at and ":" in who else None)
 
 
+def parted(url: str) -> dict[str, str]:
+    """`url`, and the `user` and `password` that stood in it, as a configuration's keys. Raises MineHatError."""
+    found = address_of(url)
+    told = {"url": url if found.user is None else found.open_url, "user": found.user, "password": found.password}
+    return {key: text for key, text in told.items() if text}
+
+
 def _parted(rest: str) -> tuple[str, str, str]:
     """User and password, the @, and what follows; the @ of a path or query is none of theirs."""
     authority = re.split("[/?#]", rest, maxsplit=1)[0]
