@@ -30,10 +30,10 @@ def keys(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def bundle(tmp_path, keys):
+@pytest.fixture(scope="module")
+def signed(keys, tmp_path_factory):
     """A small unpacked bundle, signed."""
-    folder = tmp_path / "bundle"
+    folder = tmp_path_factory.mktemp("signed") / "bundle"
     for path, content in (("wheels/a.whl", b"wheel"), ("install.sh", b"echo"), ("models/头盔.onnx", bytes(2 << 20))):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(content)
@@ -41,6 +41,11 @@ def bundle(tmp_path, keys):
         Manifest("release", "minehat", "0.1.0", "20261122T000000Z", manifest.hashed(folder), MORE)))
     signing.sign(folder / NAME, folder / SIGNATURE, keys / "site")
     return folder
+
+
+@pytest.fixture
+def bundle(signed, tmp_path):
+    return shutil.copytree(signed, tmp_path / "bundle")
 
 
 def tree_of(bundle):

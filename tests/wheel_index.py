@@ -65,7 +65,7 @@ class Index:
     def __init__(self, files: dict[str, bytes]) -> None:
         self.files, self.address = files, ""
         self.sent: Counter[str] = Counter()  # bytes of each file
-        self.asked: Counter[str] = Counter()  # requests for each file
+        self.asked: Counter[str] = Counter()  # requests for each file, without uv's looks into it
         self.cut_at: dict[str, int] = {}  # bytes of an answer after which the line breaks, once
         self.instead: dict[str, bytes] = {}  # what is sent in a file's place
         self.ranges = True  # whether a part can be asked for
@@ -92,7 +92,7 @@ def served(files: dict[str, bytes]) -> Iterator[Index]:
             if parts[0] == "simple" and len(parts) == 2 and index.page(parts[1])["files"]:
                 self._give(json.dumps(index.page(parts[1])).encode(), JSON)
             elif parts[0] == "files":
-                index.asked[parts[-1]] += self.command == "GET"
+                index.asked[parts[-1]] += not self.headers.get("User-Agent", "").startswith("uv/")
                 self._file(parts[-1])
             else:
                 self.send_error(404)

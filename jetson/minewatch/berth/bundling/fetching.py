@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import http.client
+import io
 import os
 import time
 import urllib.error
@@ -11,10 +12,9 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from minehat.errors import MineHatError
-from minehat.files import make_folder, sha256_of
+from minehat.files import ready_folder, sha256_of
 from minehat.progress import bar
 
 from .resolving import Wanted
@@ -31,7 +31,7 @@ def fetch(wanted: Sequence[Wanted], cache: Path, pause: float = PAUSE) -> dict[s
 
     Raises MineHatError where one cannot be had, or is not what the index said. What was fetched stays in the cache.
     """
-    make_folder(cache)
+    ready_folder(cache)
     total = sum(one.bytes for one in wanted)
     for _ in bar(_megabytes(wanted, cache, pause), total // MEGABYTE, "wheels, MB"):
         pass
@@ -67,7 +67,7 @@ def _one(wanted: Wanted, cache: Path, pause: float) -> Iterator[int]:
         _accept(wanted, part, kept)
 
 
-def _rest(wanted: Wanted, part: BinaryIO) -> Iterator[int]:
+def _rest(wanted: Wanted, part: io.FileIO) -> Iterator[int]:
     """What is still missing of a wheel, written behind what is there."""
     have = part.seek(0, os.SEEK_END)
     if have > wanted.bytes:
@@ -81,30 +81,40 @@ def _rest(wanted: Wanted, part: BinaryIO) -> Iterator[int]:
             part.truncate(0)  # the server begins at the beginning
         part.seek(0, os.SEEK_END)
         while piece := answer.read(PIECE):
-            part.write(piece)
+            _keep(part, piece)
             yield part.tell()
     if part.tell() < wanted.bytes:
         raise http.client.IncompleteRead(b"", wanted.bytes - part.tell())
 
 
-def _accept(wanted: Wanted, part: BinaryIO, kept: Path) -> None:
+def _keep(part: io.FileIO, piece: bytes) -> None:
+    """Append to a part. Raises MineHatError where the disk takes no more: that is no fault of the line."""
+    rest = memoryview(piece)
+    try:
+        while rest:
+            rest = rest[part.write(rest):]
+    except OSError as exc:
+        raise MineHatError(f"{Path(str(part.name)).parent} takes no more: {exc.strerror}. Free some room and run this "
+                           "again, and it goes on there; or name another --cache.") from exc
+
+
+def _accept(wanted: Wanted, part: io.FileIO, kept: Path) -> None:
     """The part takes its name when it is the wheel; otherwise it goes."""
-    part.flush()
     os.fsync(part.fileno())
-    found = sha256_of(part.name)
+    found = sha256_of(str(part.name))
     if found != wanted.sha256:
-        os.unlink(part.name)
+        os.unlink(str(part.name))
         raise MineHatError(f"{wanted.file} came with SHA-256 {found[:16]}..., and the index says "
                            f"{wanted.sha256[:16]}...: it was changed or harmed on its way. Run this again; if it "
                            "stays so, ask who runs your network.")
-    os.replace(part.name, kept)
+    os.replace(str(part.name), kept)
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[BinaryIO]:
+def _alone(path: Path) -> Iterator[io.FileIO]:
     """The part of a wheel, open for reading and writing, while nobody else of us writes to it."""
     while True:
-        with open(path, "a+b") as part:
+        with open(path, "a+b", buffering=0) as part:
             fcntl.flock(part, fcntl.LOCK_EX)
             if not _still(path, part):
                 continue
@@ -116,7 +126,7 @@ def _alone(path: Path) -> Iterator[BinaryIO]:
             return
 
 
-def _still(path: Path, part: BinaryIO) -> bool:
+def _still(path: Path, part: io.FileIO) -> bool:
     """Whether the open file is still the one of that name: another one of us may have finished it meanwhile."""
     try:
         return os.path.samestat(os.stat(path), os.fstat(part.fileno()))
