@@ -71,9 +71,10 @@ class Folder:
             return
         except OSError as exc:
             raise NotTaken("source", f"{self._folder / path}: {exc.strerror}; wanted a file, and no links") from exc
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise NotTaken("source", f"{self._folder / path} is no regular file")
         with open(handle, "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(handle).st_mode):
-                raise NotTaken("source", f"{self._folder / path} is no regular file")
             file.seek(start)
             yield start, _pieces(file, self._folder / path)
 
@@ -149,6 +150,8 @@ def told(exc: Exception) -> str:
 
     if isinstance(exc, httpx.TimeoutException):
         return f"the server said nothing for {PATIENCE:g} s"
+    if isinstance(exc, httpx.RemoteProtocolError):
+        return "the server broke off in the middle, or speaks no HTTP; what came is kept"
     return f"the server cannot be asked: {str(exc) or type(exc).__name__}"
 
 

@@ -101,8 +101,8 @@ def _make_room(update: Update, state: Path, disk_share: float) -> None:
     disk = shutil.disk_usage(state)
     left = disk.free - (update.bytes - there)
     if left < max(SPARE, (1 - disk_share) * disk.total):
-        raise NotTaken("place", f"{update.told} needs {update.bytes / 1e6:.0f} MB, and {disk.free / 1e6:.0f} MB are "
-                       f"free, of which events need theirs: free some of {state}")
+        raise NotTaken("place", f"{update.told} needs {update.bytes / 1e6:.0f} MB, and what is free is needed for "
+                       f"events: make room on the disk of {state}")
 
 
 def _copy(source: Source, path: str, listed: Listed, folder: Path) -> None:
@@ -131,7 +131,7 @@ def _copy(source: Source, path: str, listed: Listed, folder: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
     if part.stat().st_size < listed.bytes:
-        raise NotTaken("source", f"{path} ended after {part.stat().st_size} of {listed.bytes} bytes; what came is kept")
+        raise NotTaken("source", f"{path} there ends before its {listed.bytes} bytes; what came is kept")
     if sha256_of(part) != listed.sha256:
         part.unlink()
         raise NotTaken("source", f"{path} is not the file that was signed: it was changed there, or on the way")

@@ -1,0 +1,140 @@
+"""Updates in a whole watch: tried by its own reload and canary, kept, taken back, brought by hand, cut off."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+from bright_onnx import CARD, bright_onnx
+from fleet_lab import Keys, Server, packed
+from minewatch.fleet import config_file
+from minewatch.fleet.report import name_of
+from watching import Watching, bare_clip, wait_for
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    """Somebody bare-headed most of the time."""
+    return bare_clip(tmp_path_factory.mktemp("clips") / "bare.mp4", 2.0, (0.2, 1.9))
+
+
+def watch_of(folder, clip, *sources, **updates):
+    """A watch that looks for updates every second."""
+    keys = Keys(folder, "trusted")
+    camera = {"name": "gate", "url": str(clip), "repeat": True, "health": dict.fromkeys(
+        ("dark", "glare", "blurred", "covered", "frozen", "moved"), False)}
+    part = {"sources": [str(one) for one in sources], "every": 1, "settle": 1, "box": "north-1", **updates}
+    return keys, Watching(folder, [camera], updates=part, rules={"frames": 2, "seconds": 0.2})
+
+
+def blind_onnx(path):
+    """A model that finds nothing anywhere."""
+    import onnx
+    from onnx import numpy_helper
+
+    bright_onnx(path)
+    model = onnx.load(str(path))
+    for one in model.graph.initializer:
+        if one.name == "pick":
+            one.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(one) * 0, "pick"))
+    onnx.save(model, str(path))
+    return path
+
+
+def test_a_watch_takes_an_update_from_a_server_and_puts_a_bad_one_back(tmp_path, clip):
+    """The good one's model and rules hold, the bad one's do not, and the reports tell of both. No look is missed."""
+    with Server(tmp_path / "www") as server:
+        keys, watch = watch_of(tmp_path, clip, f"{server.url}/north", report=f"{server.url}/reports")
+        with watch:
+            watch.watching()
+            good = packed(tmp_path / "www/north", keys, site="test", note="new rules",
+                          models={"file": bright_onnx(tmp_path / "better.onnx", CARD)}, change="rules: {frames: 3}")
+            applied = wait_for(lambda: watch.rows("update_applied"), 60)
+            assert good.build in applied[0]["remark"] and "new rules" in applied[0]["remark"]
+            now = json.loads(watch.config.read_text())
+            assert now["rules"]["frames"] == 3 and now["model"]["file"].endswith("models/better.onnx")
+            assert len(watch.rows("model_swapped")) == 1 and not config_file.marker_of(watch.config)
+            before = watch.config.read_bytes()
+            packed(tmp_path / "www/north", keys, 60, site="test", models={"file": blind_onnx(tmp_path / "worse.onnx")})
+            refused = wait_for(lambda: watch.rows("update_refused"), 60)
+            assert refused[0]["cause"] == "model" and "heads" in refused[0]["remark"]
+            assert watch.config.read_bytes() == before and not config_file.marker_of(watch.config)
+
+            def reported():
+                raw = server.had.get(f"/reports/{name_of('test', 'north-1')}")
+                told = json.loads(raw)["updates"] if raw else {}
+                return told if told.get("refused") else None
+
+            told = wait_for(reported, 30)
+            assert told["running"] == good.build and len(told["refused"]) == 1
+            looks = len(server.asked)
+            wait_for(lambda: len(server.asked) > looks + 3, 30)  # it looks on, and does not try that one again
+            assert len(watch.rows("update_refused")) == len(watch.rows("update_applied")) == 1
+            assert watch.status()["watching"] and not watch.rows("detector_fault", "camera_fault")
+            assert watch.stop() == 0
+
+
+def test_a_watch_that_is_killed_in_a_trial_begins_with_what_was_before_and_tries_again(tmp_path, clip):
+    stick = tmp_path / "stick"
+    keys, watch = watch_of(tmp_path, clip, stick, settle=3600)
+    before = watch.config.read_text()
+    with watch:
+        watch.watching()
+        packed(stick, keys, site="test", change="rules: {frames: 3}")
+        wait_for(lambda: "config_reloaded" in [row["kind"] for row in watch.rows()], 60)
+        assert config_file.marker_of(watch.config) and watch.config.read_text() != before
+        shutil.move(stick, tmp_path / "out")
+        watch.kill()
+        watch.start()
+        watch.watching()
+        assert watch.config.read_text() == before and not config_file.marker_of(watch.config)
+        assert b"was on trial when the watch ended" in watch.log.read_bytes()
+        watch.write(updates={**watch.told["updates"], "settle": 1})
+        watch.signal(signal.SIGHUP)
+        shutil.move(tmp_path / "out", stick)
+        wait_for(lambda: watch.rows("update_applied"), 60)
+        assert json.loads(watch.config.read_text())["rules"]["frames"] == 3
+
+
+def by_hand(watch, place):
+    """`minewatch update`: its exit code and what it says."""
+    ran = subprocess.run([sys.executable, "-m", "minewatch", "update", str(place), str(watch.config)],
+                         capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return ran.returncode, ran.stderr
+
+
+def test_an_update_is_brought_by_hand(tmp_path, clip):
+    """To a watch that does not run it waits, to one that runs it is tried at once; what came of it is told."""
+    keys, watch = watch_of(tmp_path, clip)
+    packed(tmp_path / "a", keys, site="test", change="rules: {frames: 3}")
+    packed(tmp_path / "b", keys, 60, site="test", models={"file": blind_onnx(tmp_path / "worse.onnx")})
+    code, said = by_hand(watch, tmp_path / "a")
+    assert code == 0 and "no watch is running" in said
+    with watch:
+        wait_for(lambda: watch.rows("update_applied"), 60)
+        assert json.loads(watch.config.read_text())["rules"]["frames"] == 3
+        watch.watching()
+        code, said = by_hand(watch, tmp_path / "b")
+        assert code == 2 and "heads" in said and "as it was before" in said
+        code, said = by_hand(watch, tmp_path / "b")
+        assert code == 2 and "refused here before" in said
+        code, said = by_hand(watch, tmp_path / "none")
+        assert code == 2 and "no folder" in said
+        packed(tmp_path / "c", keys, 120, site="test", change="rules: {frames: 4}")
+        code, said = by_hand(watch, tmp_path / "c")
+        assert code == 0 and "applied" in said
+        assert json.loads(watch.config.read_text())["rules"]["frames"] == 4
+
+
+def test_a_killed_watch_leaves_no_errand_behind(tmp_path, clip):
+    """The process that looks hangs on a server, and goes with the watch."""
+    with Server(tmp_path) as server:
+        server.answer = lambda handler: handler.say(200, b"{", 1000) is None
+        _, watch = watch_of(tmp_path, clip, server.url)
+        with watch:
+            wait_for(lambda: watch.children("minewatch.fleet"), 60)
+            watch.kill()
+            wait_for(lambda: not watch.children("minewatch.fleet"), 10)
