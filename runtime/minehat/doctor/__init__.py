@@ -19,8 +19,8 @@ __all__ = ["CODES", "FAULT", "LEVELS", "NOTE", "WARNING", "WELL", "Finding", "Lo
 
 ABOUT = {"board": system.board, "JetPack": system.jetpack, "Python": system.python, "GPU": graphics.graphics,
          "TensorRT": graphics.tensorrt, "cuDNN": graphics.cudnn, "ONNX Runtime": runtimes.runtime,
-         "OpenCV": runtimes.opencv, "permissions": rights.rights, "power mode": power.mode, "clocks": power.clocks,
-         "power supply": power.supply, "heat": power.heat, "memory": memory.memory, "swap": memory.swap}
+         "OpenCV": runtimes.opencv, "permissions": rights.rights, "power mode": power.mode,
+         "power supply": power.supply, "heat": power.pace, "memory": memory.memory, "swap": memory.swap}
 FULL_DISK = "Nothing can be written on a full one"
 
 

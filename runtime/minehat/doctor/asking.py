@@ -23,6 +23,7 @@ from ..engine.library import MODULES, running_library
 from ..errors import MineHatError
 from ..gpu import first_gpu
 from ..guests import load_onnxruntime
+from ..telemetry.sources import read_all, sensors_here
 
 CUDNN = ("libcudnn.so.9", "libcudnn.so.8")
 
@@ -86,6 +87,11 @@ def opencv() -> dict[str, Any]:
     return {"version": importlib.import_module("cv2").__version__}
 
 
+def sensors() -> dict[str, Any]:
+    """What all sensors say now, NVIDIA's library among them."""
+    return read_all(sensors_here()).to_json()
+
+
 def model(path: str) -> dict[str, Any]:
     """One line of what a model is, or why it cannot be used here."""
     try:
@@ -100,7 +106,7 @@ def model(path: str) -> dict[str, Any]:
 
 QUESTIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "driver": driver, "tensorrt": tensorrt, "cuda": cuda, "cudnn": cudnn, "onnxruntime": onnxruntime,
-    "opencv": opencv, "model": model}
+    "opencv": opencv, "sensors": sensors, "model": model}
 
 
 def main(question: str, *words: str) -> None:

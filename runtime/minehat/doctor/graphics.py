@@ -22,8 +22,7 @@ LEAST_DRIVER = {11: 450, 12: 525, 13: 580}  # by CUDA's major version, as NVIDIA
 ERRORS = {34: "its library is an empty shell, as in a container without a GPU", 100: "it sees no GPU",
           802: "it is not ready yet", 803: "its library and its kernel module are of different versions",
           804: "it does not serve this GPU with this CUDA", 999: "an unknown error, often of rights to /dev/nvidia*"}
-NEW_DRIVER = "Install a newer driver (Ubuntu: `sudo ubuntu-drivers install`; Debian: `sudo apt install " \
-             "nvidia-driver`) and restart"
+NEW_DRIVER = "Install {which} (Ubuntu: `sudo ubuntu-drivers install`; Debian: `sudo apt install nvidia-driver`)"
 NO_GPU = (34, 100)  # errors of a driver that has nothing to drive
 GIVE_GPU = "Look what `sudo dmesg | grep -i nv` says; start a container with --runtime nvidia or --gpus all"
 SYSTEM_SITE = "On a Jetson it comes with JetPack (`sudo apt install nvidia-jetpack`): make the venv with " \
@@ -57,11 +56,10 @@ def tensorrt(root: Path) -> Iterator[Finding]:
     for flavour, answer in answers.items():
         if trouble := answer.trouble or answer.told.get("broken"):
             yield Finding(TITLES[flavour], FAULT, trouble, "Engines are neither built nor run with it",
-                          "" if answer.told else SYSTEM_SITE)
-    found = {flavour: answer.told["version"] for flavour, answer in answers.items() if "version" in answer.told}
-    if found:
-        yield _of_two(packaged, found)
-    elif not any(answer.trouble or answer.told for answer in answers.values()):
+                          SYSTEM_SITE if answer.trouble else "")
+        elif version := answer.told.get("version"):
+            yield _beside(flavour, version, packaged)
+    if not any(answer.trouble or answer.told for answer in answers.values()):
         yield from _no_tensorrt(root, packaged)
 
 
@@ -86,9 +84,10 @@ def cudnn(root: Path) -> Iterator[Finding]:
 def _driver(root: Path, answer: Answer) -> Iterator[Finding]:
     """Whether it begins, and serves what is installed; nothing where there is none."""
     version, told = _module_version(root), answer.told
-    name = f"NVIDIA {version}".strip()
+    name = f"NVIDIA {version or '(version not told)'}"
     if answer.trouble:
-        yield Finding("driver", FAULT, f"{name}: {answer.trouble}", CPU_WORKS, NEW_DRIVER)
+        yield Finding("driver", FAULT, f"{name}: {answer.trouble}", CPU_WORKS,
+                      NEW_DRIVER.format(which="the driver again"))
     elif told.get("error", 0) not in (0, *NO_GPU):
         yield Finding("driver", FAULT, f"{name} does not begin: error {told['error']}, "
                       f"{ERRORS.get(told['error'], 'see cuInit in the manual of the CUDA driver API')}", CPU_WORKS,
@@ -108,7 +107,7 @@ def _serving(root: Path, name: str, version: str, told: Mapping[str, Any]) -> Fi
     if newest <= serves:
         return Finding("driver", WELL, name + (f", serves CUDA {told['cuda']}" if told else ""))
     cure = (f"Install libraries for CUDA {serves}, or a newer JetPack" if board_of(root).chip else
-            f"{NEW_DRIVER}: {LEAST_DRIVER.get(newest, 'the newest')} or later is wanted")
+            NEW_DRIVER.format(which=f"driver {LEAST_DRIVER.get(newest, 'of today')} or newer"))
     return Finding("driver", FAULT, f"{name} serves CUDA {told['cuda'] if told else serves}: too old for "
                    f"{wanted[newest]}, which wants CUDA {newest}", CPU_WORKS, cure)
 
@@ -134,7 +133,7 @@ def _gpu(root: Path, answer: Answer) -> Iterator[Finding]:
         return
     elif card := _card(root):
         yield Finding("GPU", WARNING, f"an NVIDIA card is here (PCI {card}), its driver is not", CPU_WORKS,
-                      NEW_DRIVER.replace("a newer", "its"))
+                      NEW_DRIVER.format(which="its driver"))
     else:
         yield Finding("GPU", NOTE, "no NVIDIA GPU is here", CPU_WORKS, "Nothing to do, unless engines are wanted: they "
                       "need an NVIDIA card and its driver")
@@ -174,15 +173,14 @@ def _card(root: Path) -> str:
     return ""
 
 
-def _of_two(packaged: str, found: Mapping[str, str]) -> Finding:
-    """Python's versions; it is told where Debian's is another one."""
-    told = ", ".join(f"{TITLES[flavour]} {version}" for flavour, version in found.items())
-    ours, theirs = numbers(found.get("tensorrt", "")), numbers(packaged)
-    if ours and theirs and ours[:3] != theirs[:3]:
-        return Finding("TensorRT", WARNING, f"Python takes {numbers_of(found['tensorrt'])}, the system has "
-                       f"{numbers_of(packaged)}", "Engines of one do not run with the other",
-                       "`pip uninstall tensorrt` in a venv with --system-site-packages leaves JetPack's")
-    return Finding("TensorRT", WELL, told)
+def _beside(flavour: str, version: str, packaged: str) -> Finding:
+    """Python's version of a flavour; it is told where the system's TensorRT is another one."""
+    ours, theirs = numbers(version), numbers(packaged)
+    if flavour == "tensorrt" and theirs and ours[:3] != theirs[:3]:
+        return Finding(TITLES[flavour], WARNING, f"Python takes {version}, the system has {numbers_of(packaged)}",
+                       "Engines of one do not run with the other", "`pip uninstall tensorrt` in a venv with "
+                       "--system-site-packages leaves JetPack's")
+    return Finding(TITLES[flavour], WELL, version)
 
 
 def _no_tensorrt(root: Path, packaged: str) -> Iterator[Finding]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..telemetry.heat import Heat
 from ..telemetry.jetson import Rails
+from ..telemetry.reading import reading_from_json
 from ..telemetry.sources import read_all, sensors_here
 from ..telemetry.sysfs import hwmons, number, text
+from .apart import Answer, ask
 from .finding import NOTE, WARNING, WELL, Finding
 
 NEAR = 5.0  # Celsius below the limit, from where on heat is told
@@ -38,17 +41,17 @@ def mode(root: Path) -> Iterator[Finding]:
                       f"Where supply and cooling allow: `sudo nvpmodel -m {best}`")
 
 
-def clocks(root: Path) -> Iterator[Finding]:
-    """What runs at which clock now."""
-    reading = read_all(sensors_here(root))
-    told = [f"{part} {mhz:.0f}" for part, mhz in sorted(reading.clocks_mhz.items())]
-    if told:
-        yield Finding("clocks", WELL, f"{', '.join(told)} MHz now")
-
-
-def heat(root: Path) -> Iterator[Finding]:
-    """The zone that is nearest to where it slows down."""
-    reading, limits = read_all(sensors_here(root)), Heat(root).limits()
+def pace(root: Path) -> Iterator[Finding]:
+    """Clocks now, and the zone that is nearest to where it slows down."""
+    answer = ask("sensors") if root == Path("/") else Answer(read_all(sensors_here(root)).to_json())
+    if answer.trouble:
+        yield Finding("heat", WARNING, f"the sensors: {answer.trouble}", "Heat is not seen", "See `nvidia-smi`; "
+                      "restart the machine")
+        return
+    reading, limits = reading_from_json(json.dumps(answer.told)), Heat(root).limits()
+    clocks = [f"{part} {mhz:.0f}" for part, mhz in sorted(reading.clocks_mhz.items())]
+    if clocks:
+        yield Finding("clocks", WELL, f"{', '.join(clocks)} MHz now")
     told = _hottest(reading.celsius, limits)
     if reading.throttled:
         yield Finding("heat", WARNING, f"{', '.join(reading.throttled)}; {told}", "It runs slower than it could", COOL)
