@@ -125,13 +125,18 @@ def test_memory_that_runs_out_is_told(tmp_path, total, free, swap, levels):
     assert (found["memory"].level, found["swap"].level) == levels
 
 
-def test_devices_that_are_closed_to_this_user_are_told(tmp_path, monkeypatch):
-    assert list(rights(tmp_path)) == []
+def test_devices_that_are_closed_to_a_user_are_told(tmp_path):
+    tmp_path.chmod(0o755)
+    assert list(rights(tmp_path)) == list(rights(tmp_path, "nobody")) == []
     write(tmp_path, {"dev/nvmap": "", "dev/nvhost-gpu": ""})
+    (tmp_path / "dev/nvmap").chmod(0o660)
+    (tmp_path / "dev/nvhost-gpu").chmod(0o666)
     assert [finding.level for finding in rights(tmp_path)] == [WELL]
-    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "nvmap")  # root may open whatever is closed
-    closed, = rights(tmp_path)
-    assert closed.level == FAULT and "nvmap" in closed.found and "nvhost" not in closed.found and "video" in closed.cure
+    closed, = rights(tmp_path, "nobody")
+    assert closed.level == FAULT and "nvmap" in closed.found and "nvhost" not in closed.found
+    assert "usermod -aG" in closed.cure and "nobody" in closed.cure
+    (tmp_path / "dev/nvmap").chmod(0o666)
+    assert [finding.level for finding in rights(tmp_path, "nobody")] == [WELL]
 
 
 GARBAGE = {"nothing": b"", "bytes": bytes(range(256)), "negative": b"-1\n", "words": b"0xZZ 0x\nMemTotal: x kB\n",

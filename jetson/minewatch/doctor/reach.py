@@ -16,7 +16,7 @@ def connected(host: str, port: int, seconds: float = PATIENCE) -> socket.socket:
     bare = host.removeprefix("[").removesuffix("]")
     try:
         return socket.create_connection((bare, port), seconds)
-    except socket.gaierror as exc:
+    except (socket.gaierror, UnicodeError) as exc:  # the latter for what can be no name at all
         raise MineHatError(f"the name {bare} is not known here. Give its IP address, or see `getent hosts {bare}`.") \
             from exc
     except TimeoutError as exc:

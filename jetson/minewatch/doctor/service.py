@@ -40,7 +40,7 @@ def release(layout: Layout) -> Iterator[Finding]:
 def unit(root: Path) -> Iterator[Finding]:
     """The state of the service. root: the folder that stands for `/`; of another machine its files tell."""
     if root == Path("/") and (root / "run/systemd/system").is_dir() and shutil.which("systemctl"):
-        yield unit_of(_shown())
+        yield unit_of(shown())
         return
     if not any((root / folder / SERVICE).is_file() for folder in UNITS):
         yield unit_of({"LoadState": "not-found"})
@@ -97,7 +97,7 @@ def watch(config: Config) -> Iterator[Finding]:
                       "see it cannot tell", "Its page says which and why")
 
 
-def _shown() -> dict[str, str]:
+def shown() -> dict[str, str]:
     """What systemd tells. Raises OSError and subprocess.TimeoutExpired."""
     done = subprocess.run(["systemctl", "show", SERVICE, "--no-pager", f"--property={','.join(SHOWN)}"],
                           capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False)

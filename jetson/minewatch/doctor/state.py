@@ -10,14 +10,13 @@ from pathlib import Path
 from minehat.doctor import FAULT, NOTE, Finding
 from minehat.doctor.disk import room
 
-from ..berth.installing.layout import USER
 from ..events.disk import is_read_only
 
 LOST = "No event is kept on a full disk but in memory"
 
 
-def state(root: Path, folder: Path) -> Iterator[Finding]:
-    """root: the folder that stands for `/`; `folder` as the configuration names it."""
+def state(root: Path, folder: Path, user: str = "") -> Iterator[Finding]:
+    """root: the folder that stands for `/`; `folder` as the configuration names it. user: the service's, if any."""
     folder = below(root, folder)
     there = next((one for one in (folder, *folder.parents) if one.exists()), root)
     if not there.is_dir():
@@ -31,9 +30,9 @@ def state(root: Path, folder: Path) -> Iterator[Finding]:
                       "Look at it: `sudo dmesg | grep -i -e ext4 -e nvme -e mmc`, then `sudo mount -o remount,rw` it")
     elif os.geteuid() and is_read_only(folder):
         yield Finding("state", NOTE, f"{folder} is closed to this user", "", "Look again with sudo")
-    elif root == Path("/") and (closed := closed_to(USER, folder)):
-        yield Finding("state", FAULT, f"{closed} belongs to somebody else than {USER}", "The service cannot write it",
-                      f"`sudo chown -R {USER}: {folder}`")
+    elif closed := next((path for path in (folder, *sorted(folder.iterdir())) if closed_to(user, path)), None):
+        yield Finding("state", FAULT, f"{closed} belongs to somebody else than {user}", "The service cannot write it",
+                      f"`sudo chown -R {user}: {folder}`")
 
 
 def below(root: Path, path: Path) -> Path:
@@ -41,13 +40,21 @@ def below(root: Path, path: Path) -> Path:
     return path if root == Path("/") or path.is_relative_to(root) else root / str(path).lstrip("/")
 
 
-def closed_to(user: str, path: Path) -> str:
-    """The path, where it belongs neither to this user nor to their group; "" where it does, or nobody is so called.
+def closed_to(user: str, path: Path) -> bool:
+    """Whether the path belongs neither to this user nor to their group. False where nobody is so called.
 
     Rights for all others are not counted: what is the service's is not everybody's.
     """
     try:
         found, known = path.stat(), pwd.getpwnam(user)
     except (KeyError, OSError):
-        return ""
-    return "" if found.st_uid == known.pw_uid or found.st_gid == known.pw_gid else str(path)
+        return False
+    return found.st_uid != known.pw_uid and found.st_gid != known.pw_gid
+
+
+def is_known(user: str) -> bool:
+    """Whether this machine has a user of that name."""
+    try:
+        return bool(pwd.getpwnam(user))
+    except KeyError:
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,8 +25,8 @@ def wear(root: Path) -> Iterator[Finding]:
     for disk in sorted((root / "sys/class/nvme").glob("nvme*")):
         yield _nvme(disk)
     for system in sorted((root / "sys/fs/ext4").glob("*")):
-        if count := int(number(system / "errors_count") or 0):
-            yield Finding(f"disk {system.name}", WARNING, f"its file system had {count} errors", SOON,
+        if (count := number(system / "errors_count") or 0) > 0:
+            yield Finding(f"disk {system.name}", WARNING, f"its file system had {count:.0f} errors", SOON,
                           f"`sudo touch /forcefsck` and restart; {REPLACE.lower()} where they come again")
 
 
@@ -35,12 +36,10 @@ def _card(name: str, device: Path) -> Iterator[Finding]:
         yield Finding(what, NOTE, "an SD card, which does not tell how worn it is", "A database wears them out soon",
                       "Keep the state folder on an NVMe disk")
         return
-    lives = [int(word, 16) for word in (text(device / "life_time") or "").split() if word.startswith("0x")]
-    spare = int(text(device / "pre_eol_info") or "0", 16)
-    if not any(lives):
+    worst, spare = (max(_hexadecimals(text(device / name) or ""), default=0) for name in ("life_time", "pre_eol_info"))
+    if not worst:
         yield Finding(what, WELL, "an eMMC, which does not tell how worn it is")
         return
-    worst = max(lives)
     told = f"eMMC, {'all' if worst >= DONE_FOR else f'up to {10 * worst} %'} of its life used"
     if worst >= DONE_FOR or spare >= SPARE_GONE:
         yield Finding(what, FAULT, told, SOON, REPLACE)
@@ -49,6 +48,10 @@ def _card(name: str, device: Path) -> Iterator[Finding]:
                       "an NVMe disk")
     else:
         yield Finding(what, WELL, told)
+
+
+def _hexadecimals(words: str) -> list[int]:
+    return [int(word, 16) for word in re.findall(r"\b0x[0-9a-fA-F]{1,2}\b", words)]
 
 
 def _nvme(disk: Path) -> Finding:

@@ -7,13 +7,15 @@ from functools import partial
 from pathlib import Path
 
 from minehat.doctor import FAULT, NOTE, WARNING, WELL, Finding, Look, looked_at, machine_looks
-from minehat.doctor.models import model
+from minehat.doctor.models import model as model_look
+from minehat.doctor.rights import NODES, rights
 from minehat.errors import MineHatError
 
 from ..berth.installing.layout import USER, Layout
 from ..config.load import read_partly
 from ..config.schema import Config
 from . import cameras, receivers, service, state, time_source, wear
+from .state import closed_to, is_known
 
 USUAL = "etc/minewatch/minewatch.yaml"
 
@@ -23,20 +25,23 @@ def examine(root: Path, path: Path | None = None) -> list[Finding]:
 
     root: the folder that stands for `/`. path: the usual place where it is None.
     """
-    config, about = _configuration(root, path)
+    file = path or root / USUAL
+    user = USER if root == Path("/") and file == root / USUAL and is_known(USER) else ""
+    config, about = None, [Finding("configuration", NOTE, f"none is at {file}, and none was named", "Cameras, events "
+                                   "and receivers are not looked at", "Make one: `minewatch setup`, or name one: "
+                                   "`minewatch doctor FILE`")]
+    if path or file.exists():
+        config, about = _configuration(file, user)
     looks: list[tuple[str, Look]] = [
         *machine_looks(root), ("wear", partial(wear.wear, root)), ("time", partial(time_source.time_source, root)),
         ("release", partial(service.release, Layout(root))), ("service", partial(service.unit, root)),
         ("configuration", lambda: about)]
-    return looked_at([*looks, *(_of_watch(root, config) if config else ())])
+    return looked_at([*looks, *(_of_watch(root, config, user) if config else ())])
 
 
-def _configuration(root: Path, path: Path | None) -> tuple[Config | None, list[Finding]]:
-    """As much of it as can be used, and what is to be said of it."""
-    what, file = "configuration", path or root / USUAL
-    if path is None and not file.exists():
-        return None, [Finding(what, NOTE, f"none is at {file}, and none was named", "Cameras, events, receivers are "
-                              "not looked at", "Make one: `minewatch setup`, or name one: `minewatch doctor FILE`")]
+def _configuration(file: Path, user: str) -> tuple[Config | None, list[Finding]]:
+    """As much of it as can be used, and what is to be said of it. user: the service's, if it is the service's."""
+    what = "configuration"
     try:
         _, config, mistakes = read_partly(file)
     except MineHatError as exc:
@@ -45,22 +50,24 @@ def _configuration(root: Path, path: Path | None) -> tuple[Config | None, list[F
         count = "one mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes; the first"
         return config, [Finding(what, FAULT, f"{count}: {mistakes[0]}", "The watch does not start with it",
                                 f"See all: `minewatch check {file}`")]
+    if user and closed_to(user, file):
+        return config, [Finding(what, FAULT, f"{file} is not {user}'s", "The service cannot use it",
+                                f"`sudo chown -R {user}: {file.parent}`")]
     on = sum(camera.enabled for camera in config.cameras) if config else 0
-    closed = state.closed_to(USER, file) if root == Path("/") and file == root / USUAL else ""
-    if closed:
-        return config, [Finding(what, FAULT, f"{closed} is closed to {USER}", "The service cannot read it",
-                                f"`sudo chown -R {USER}: {file.parent}`")]
     level, why = (WELL, "") if on else (WARNING, "Nothing is watched")
     return config, [Finding(what, level, f"{file}: {on} camera{'s' * (on != 1)} on", why)]
 
 
-def _of_watch(root: Path, config: Config) -> Iterator[tuple[str, Look]]:
-    for file in dict.fromkeys((config.model.file, config.model.fallback,
-                               config.model.engine.onnx if config.model.engine else None)):
-        if file is None:
-            continue
-        yield "model", partial(model, root, state.below(root, file))
-    yield "state", partial(state.state, root, config.state)
+def _of_watch(root: Path, config: Config, user: str) -> Iterator[tuple[str, Look]]:
+    model, siren = config.model, config.sinks.siren
+    for file in dict.fromkeys((model.file, model.fallback, model.engine.onnx if model.engine else None)):
+        if file is not None:
+            yield "model", partial(model_look, root, state.below(root, file))
+    if user:
+        devices = [camera.url for camera in config.cameras if camera.enabled and camera.url.startswith("/dev/")]
+        devices += [siren.gpio_chip] if siren and siren.gpio_chip else []
+        yield "permissions", partial(rights, root, user, (*NODES, *(device.lstrip("/") for device in devices)))
+    yield "state", partial(state.state, root, config.state, user)
     yield "cameras", partial(cameras.cameras, root, config)
     yield "receivers", partial(receivers.receivers, config)
     if root == Path("/"):

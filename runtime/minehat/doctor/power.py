@@ -64,9 +64,9 @@ def pace(root: Path) -> Iterator[Finding]:
 def supply(root: Path) -> Iterator[Finding]:
     """Watts now, and how often the supply was too weak since the start; nothing where no rail is measured."""
     watts = Rails(root).read().total_watts
-    over = {key: int(count) for name, folder in hwmons(root) if name == "soctherm_oc" for key in COUNTERS
+    over = {key: count for name, folder in hwmons(root) if name == "soctherm_oc" for key in COUNTERS
             if (count := number(folder / f"{key}_event_cnt"))}
-    told = [f"{COUNTERS[key]} {count} times since the start" for key, count in over.items()]
+    told = [f"{COUNTERS[key]} {count:.0f} times since the start" for key, count in over.items()]
     told += [] if watts is None else [f"{watts:.1f} W now"]
     if over:
         yield Finding("power supply", WARNING if VOLTAGE in over else NOTE, "; ".join(told), "Clocks are lowered each "
