@@ -108,7 +108,8 @@ def test_no_watchdog_is_no_signs_of_life(manager, environ):
     assert told.watchdog is None and heard(ear) == []
 
 
-@pytest.mark.parametrize("address", ["", "relative/path", "/no/such/socket", "@no-such-" + secrets.token_hex(8)])
+@pytest.mark.parametrize("address", ["", "relative/path", "/no/such/socket", "@no-such-" + secrets.token_hex(8)],
+                         ids=["none", "relative", "absent", "abstract"])
 def test_without_a_manager_nothing_happens(address):
     told = notifier(address, WATCHDOG_USEC="1000000")
     for say in (told.ready, told.reloading, told.stopping, lambda: told.status("x"), lambda: told.beat(0.0), told.close,
