@@ -502,10 +502,19 @@ def test_each_target_is_packed_whole(name, kept, tmp_path):
     assert len(bill["components"]) == len(made.wheels) - 1 + len(list(folder.glob("models/*/*.onnx")))
 
 
+COMPILE = """
+from minehat.cuda.compiled import KERNELS, compiled
+import sys
+for kernel in KERNELS.glob("*.cu"):
+    assert compiled(kernel.stem, sys.argv[1]).startswith(b"\x7fELF"), kernel
+"""
+
+
 @pytest.mark.soak
-@pytest.mark.parametrize("name", ["jp6", "jp7"])
-def test_the_versions_that_a_jetson_gets_find_helmets_here(name, kept, tmp_path):
-    """The same set of versions for this machine's processor, under the Jetson's Python, without a network."""
+@pytest.mark.parametrize(("name", "capabilities"), [("jp6", ["8.7"]), ("jp7", ["8.7", "11.0"])])
+def test_the_versions_that_a_jetson_gets_work_here(name, capabilities, kept, tmp_path):
+    """The same set of versions for this machine's processor, under the Jetson's Python, without a network: it finds
+    helmets, and compiles the kernels to machine code of Orin (8.7) and Thor (11.0)."""
     target = replace(TARGETS[name], arch="x86_64")
     python = subprocess.run([resolving._found_uv(), "python", "find", "--no-python-downloads", target.python],
                             capture_output=True, text=True).stdout.strip()
@@ -524,6 +533,9 @@ def test_the_versions_that_a_jetson_gets_find_helmets_here(name, kept, tmp_path)
                     tmp_path / "found.json"], check=True, env={"PATH": os.defpath})
     found = json.loads((tmp_path / "found.json").read_bytes())["images"][0]["detections"]
     assert [one["label"] for one in found if one["score"] > 0.6] == ["helmet", "helmet"]
+    for capability in capabilities:
+        subprocess.run([tmp_path / "venv/bin/python", "-I", "-c", COMPILE, capability], check=True,
+                       env={"PATH": str(tmp_path)})  # no nvcc on it
     used = int(subprocess.run(["du", "-sk", tmp_path / "venv"], capture_output=True, text=True, check=True
                               ).stdout.split()[0]) * 1024
     assert 0.8 < made.bytes_installed / used < 1.3
