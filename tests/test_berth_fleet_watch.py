@@ -9,9 +9,17 @@ import sys
 
 import pytest
 from bright_onnx import CARD, bright_onnx
-from fleet_lab import Keys, Server, packed
+from fleet_lab import Box, Keys, Server, packed
+from hand_clock import HandClock
+from minehat.errors import MineHatError
+from minewatch.berth.signing import fingerprint
+from minewatch.config.check import check_config
+from minewatch.config.load import config_of
 from minewatch.fleet import config_file
+from minewatch.fleet.by_hand import update_by_hand
+from minewatch.fleet.ledger import folder_of
 from minewatch.fleet.report import name_of
+from minewatch.fleet.updates import LONGEST, Reload, Told, Updates
 from watching import Watching, bare_clip, wait_for
 
 
@@ -73,6 +81,7 @@ def test_a_watch_takes_an_update_from_a_server_and_puts_a_bad_one_back(tmp_path,
             looks = len(server.asked)
             wait_for(lambda: len(server.asked) > looks + 3, 30)  # it looks on, and does not try that one again
             assert len(watch.rows("update_refused")) == len(watch.rows("update_applied")) == 1
+            assert len(watch.rows("model_swapped")) == 1  # the good one went on, and needed no trial
             assert watch.status()["watching"] and not watch.rows("detector_fault", "camera_fault")
             assert watch.stop() == 0
 
@@ -99,34 +108,35 @@ def test_a_watch_that_is_killed_in_a_trial_begins_with_what_was_before_and_tries
         assert json.loads(watch.config.read_text())["rules"]["frames"] == 3
 
 
-def by_hand(watch, place):
-    """`minewatch update`: its exit code and what it says."""
-    ran = subprocess.run([sys.executable, "-m", "minewatch", "update", str(place), str(watch.config)],
-                         capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    return ran.returncode, ran.stderr
-
-
 def test_an_update_is_brought_by_hand(tmp_path, clip):
     """To a watch that does not run it waits, to one that runs it is tried at once; what came of it is told."""
     keys, watch = watch_of(tmp_path, clip)
     packed(tmp_path / "a", keys, site="test", change="rules: {frames: 3}")
     packed(tmp_path / "b", keys, 60, site="test", models={"file": blind_onnx(tmp_path / "worse.onnx")})
-    code, said = by_hand(watch, tmp_path / "a")
-    assert code == 0 and "no watch is running" in said
+    ran = subprocess.run([sys.executable, "-m", "minewatch", "update", str(tmp_path / "a"), str(watch.config)],
+                         capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert ran.returncode == 0 and "no watch is running" in ran.stderr
     with watch:
         wait_for(lambda: watch.rows("update_applied"), 60)
         assert json.loads(watch.config.read_text())["rules"]["frames"] == 3
-        watch.watching()
-        code, said = by_hand(watch, tmp_path / "b")
-        assert code == 2 and "heads" in said and "as it was before" in said
-        code, said = by_hand(watch, tmp_path / "b")
-        assert code == 2 and "refused here before" in said
-        code, said = by_hand(watch, tmp_path / "none")
-        assert code == 2 and "no folder" in said
+        with pytest.raises(MineHatError, match="applied here before"):
+            update_by_hand(str(tmp_path / "a"), watch.config)
+        with pytest.raises(MineHatError, match=r"heads.*as it was before"):
+            update_by_hand(str(tmp_path / "b"), watch.config)
+        with pytest.raises(MineHatError, match="refused here before"):
+            update_by_hand(str(tmp_path / "b"), watch.config)
         packed(tmp_path / "c", keys, 120, site="test", change="rules: {frames: 4}")
-        code, said = by_hand(watch, tmp_path / "c")
-        assert code == 0 and "applied" in said
+        assert update_by_hand(str(tmp_path / "c"), watch.config) == 0
         assert json.loads(watch.config.read_text())["rules"]["frames"] == 4
+
+
+def test_what_is_no_update_is_refused_by_hand_too(tmp_path, clip):
+    _, watch = watch_of(tmp_path, clip)
+    (tmp_path / "empty").mkdir()
+    packed(tmp_path / "foreign", Keys(tmp_path, "other"), site="test")
+    for place, said in (("none", "no folder"), ("empty", "holds no update"), ("foreign", "signed by another")):
+        with pytest.raises(MineHatError, match=said):
+            update_by_hand(str(tmp_path / place), watch.config)
 
 
 def test_a_killed_watch_leaves_no_errand_behind(tmp_path, clip):
@@ -138,3 +148,77 @@ def test_a_killed_watch_leaves_no_errand_behind(tmp_path, clip):
             wait_for(lambda: watch.children("minewatch.fleet"), 60)
             watch.kill()
             wait_for(lambda: not watch.children("minewatch.fleet"), 10)
+
+
+# the part of the watch by itself, its errands real and its clock the test's
+
+
+def turned(updates, clock, frames=True):
+    """The first word that it says."""
+    return wait_for(lambda: updates.turn(clock.monotonic(), frames), 60)[0]
+
+
+def test_a_model_waits_for_a_camera_that_sends_pictures(tmp_path):
+    keys = Keys(tmp_path, "trusted")
+    box = Box(tmp_path, keys, sources=["stick"], box="north-1")
+    packed(tmp_path / "stick", keys, models={"file": bright_onnx(tmp_path / "new.onnx")})
+    clock = HandClock()
+    updates = Updates(box.reads(), box.config, clock)
+    assert updates.turn(clock.monotonic(), False) == [] and not updates.waitables()  # the first look has its time
+    clock.go(60)
+    wait_for(lambda: updates.turn(clock.monotonic(), False) or (folder_of(box.state) / "report.json").exists())
+    wait_for(lambda: updates.turn(clock.monotonic(), False) or not updates.waitables())
+    assert updates.turn(clock.monotonic(), False) == [] and box.config.read_text() == box.text
+    assert turned(updates, clock) == Reload() and box.config.read_text() != box.text
+    updates.reloaded("/the/new/one", clock.monotonic())
+    updates.model_heard("refused", "/the/new/one", "it sees nobody", clock.monotonic())
+    word = turned(updates, clock)
+    assert isinstance(word, Told) and word.cause == "model" and "it sees nobody" in word.text
+    assert box.config.read_text() == box.text
+    updates.stop()
+
+
+def test_a_look_that_hangs_is_given_up_and_told_once(tmp_path):
+    """Whatever it hangs at: its process is killed, and a later look gets its turn."""
+    keys = Keys(tmp_path, "trusted")
+    with Server(tmp_path) as server:
+        server.answer = lambda handler: handler.say(200, b"{", 1000) is None
+        box = Box(tmp_path, keys, sources=[server.url])
+        clock = HandClock()
+        updates = Updates(box.reads(), box.config, clock)
+        for _ in range(2):
+            clock.go(1000)
+            before = len(server.asked)
+            wait_for(lambda seen=before: updates.turn(clock.monotonic(), True) or len(server.asked) > seen, 60)
+            clock.go(LONGEST + 1)
+            assert updates.turn(clock.monotonic(), True) == [] and not updates.waitables()
+        updates.stop()
+
+
+def test_what_root_brings_belongs_to_the_watch(tmp_path):
+    keys = Keys(tmp_path, "trusted")
+    box = Box(tmp_path, keys, box="north-1")
+    packed(tmp_path / "update", keys)
+    owner = 12345 if os.geteuid() == 0 else os.geteuid()
+    os.chown(box.state, owner, -1)
+    assert update_by_hand(str(tmp_path / "update"), box.config) == 0
+    assert {path.stat().st_uid for path in folder_of(box.state).rglob("*")} == {owner}
+
+
+@pytest.mark.parametrize("part, said", [
+    ("{sources: [ftp://a]}", "http:// or https://"), ("{sources: ['https://me:word@a/b']}", "wanted a plain address"),
+    ("{sources: [http://a], user: me, password: geheim}", "https"), ("{sources: [https://a], user: me}", "password"),
+    ("{sources: [/media], ca: ca.pem}", "servers"), ("{report: 'https://a?x=1'}", "plain address")])
+def test_mistakes_of_the_configuration_are_told(tmp_path, part, said):
+    text = f"version: 1\nstate: s\nmodel: {{file: m}}\ncameras: [{{name: a, url: c.mp4}}]\nupdates: {part}\n"
+    with pytest.raises(MineHatError, match=said):
+        config_of(text, tmp_path / "w.yaml")
+
+
+def test_the_check_tells_whose_updates_are_trusted(tmp_path, capfd):
+    keys = Keys(tmp_path, "trusted")
+    box = Box(tmp_path, keys, sources=["stick"])
+    check_config(box.config)
+    assert fingerprint(keys.public) in capfd.readouterr().err
+    keys.public.unlink()
+    assert check_config(box.config) == 2 and "BAD  updates.key" in capfd.readouterr().err

@@ -231,7 +231,7 @@ class Watch:
         self._smithy.replace(new)
         first, part, fallback = models_of(new, self._smithy.engine)
         self._detector.replace(part, fallback)
-        tried = first != before or part.threads != threads
+        tried = part.threads != threads or (first != before and not self._detector.stays_with(first))
         self._updates.replace(new)
         self._updates.reloaded(first.file if tried else "", now)
         if tried:

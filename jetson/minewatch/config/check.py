@@ -18,7 +18,10 @@ from minehat.inputs import is_url, without_secrets
 from minehat.progress import say
 from minehat.tables import print_table
 
+from ..berth.errors import Refused
+from ..berth.signing import fingerprint
 from ..events.lock import LOCK
+from ..fleet.update import KEY
 from ..redact import Redactor
 from ..web.address import address_of, listening
 from .load import read_config
@@ -33,16 +36,19 @@ def check_config(path: str | os.PathLike[str], cameras: bool = False) -> int:
 
     cameras: open each of them, and say what it gives. Raises ManyFaults with all mistakes of the configuration itself.
     """
-    bad = examined(read_config(path), cameras)
+    bad = examined(read_config(path), cameras, Path(path).absolute().parent / KEY)
     say(f"{path}: " + (f"{bad} of it must be mended first." if bad else "all is well."))
     return MENDABLE if bad else DONE
 
 
-def examined(config: Config, cameras: bool = False) -> int:
-    """Print what would be watched and a line for each thing that it needs. Returns how many are not well."""
+def examined(config: Config, cameras: bool = False, key: Path = Path(KEY)) -> int:
+    """Print what would be watched and a line for each thing that it needs. Returns how many are not well.
+
+    key: that updates must be signed with where the configuration names none.
+    """
     _print_watched(config)
     bad = 0
-    for what, look in _looks(config, cameras):
+    for what, look in _looks(config, cameras, config.updates.key or key):
         try:
             say(f"ok   {what}: {look()}")
         except MineHatError as exc:
@@ -58,7 +64,7 @@ def _print_watched(config: Config) -> None:
     print_table(("camera", "from", "fps", "watched"), rows)
 
 
-def _looks(config: Config, cameras: bool) -> Iterator[tuple[str, Look]]:
+def _looks(config: Config, cameras: bool, key: Path) -> Iterator[tuple[str, Look]]:
     """Each thing that the configuration needs, and how it is looked at."""
     model = config.model
     yield "model", lambda: _model(model.file, model.card, model.backend)
@@ -77,7 +83,9 @@ def _looks(config: Config, cameras: bool) -> Iterator[tuple[str, Look]]:
     if config.log.file:
         log = config.log.file
         yield "log.file", lambda: _log_file(log)
-    for name, ca in (("sinks.mqtt.ca", config.sinks.mqtt and config.sinks.mqtt.ca),
+    if config.updates.sources:
+        yield "updates.key", lambda: _trusted(key)
+    for name, ca in (("updates.ca", config.updates.ca), ("sinks.mqtt.ca", config.sinks.mqtt and config.sinks.mqtt.ca),
                      *((f"webhook {hook.name}: ca", hook.ca) for hook in config.sinks.webhooks)):
         if ca:
             yield name, lambda ca=ca: _certificates(ca)  # type: ignore[misc]
@@ -162,6 +170,13 @@ def _certificates(file: Path) -> str:
     except (OSError, ssl.SSLError) as exc:
         raise MineHatError(f"{file} cannot be used: {exc.strerror or exc}. Wanted certificates as PEM.") from exc
     return f"{file} can be used"
+
+
+def _trusted(key: Path) -> str:
+    try:
+        return f"{key} is trusted: {fingerprint(key)}"
+    except Refused as exc:
+        raise MineHatError(str(exc)) from exc
 
 
 def _siren(siren: SirenPart) -> str:

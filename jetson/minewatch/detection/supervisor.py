@@ -79,6 +79,10 @@ class Detector(Generic[Held]):
         """The file of the model that is on trial; "" for none."""
         return self._candidate.model.file if self._candidate else ""
 
+    def stays_with(self, model: Model) -> bool:
+        """Whether it is the model that runs, or is to run, and no other one is on trial."""
+        return model == self._model and self._candidate is None
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Of the model that was loaded last; () before the first."""

@@ -35,8 +35,7 @@ from .release import release_here
 from .sources import Login, source_of
 from .staging import fetched
 from .tasks import SOURCE_SECONDS, asked
-from .update import Here, Update
-from .updates import KEY
+from .update import KEY, Here, Update
 
 WAIT = 900.0  # seconds for the watch to try it
 EVERY = 0.5

@@ -12,6 +12,7 @@ from typing import Any
 from .tasks import Done, Task, to_json
 
 ENTRY = "from minewatch.fleet.process import main; main({})"
+GOING = 1.0  # seconds that a killed process may take to be gone
 MOST = 1 << 20  # bytes of an answer
 
 
@@ -62,6 +63,13 @@ class Errand:
             self._process.kill()
         self._ear.close()
         os.close(self._leash)
+
+    def bury(self) -> None:
+        """Kill it and wait until it is gone, but not for one that hangs in the kernel."""
+        if not self._ear.closed:
+            self.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GOING)
 
     @property
     def ended(self) -> bool:

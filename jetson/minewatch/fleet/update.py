@@ -14,6 +14,7 @@ from .ledger import Ledger
 from .refusal import NotTaken
 
 NAME = "minehat-update"
+KEY = "trusted.pem"  # the public key that updates must be signed with, beside the configuration file
 CHANGE = "change.yaml"  # path in the update
 STAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z")  # builds; the later one is the greater text
 MOST_BYTES = 2 << 30  # of all files

@@ -18,11 +18,11 @@ from . import trial as on_trial
 from .errand import Errand
 from .release import release_here
 from .tasks import Done, Task, asked
+from .update import KEY
 
 LONGEST = 3600.0  # seconds of an errand; more is a disk or server that hangs
 AGAIN = 30.0  # seconds before an errand that failed is done again
 FIRST_LOOK = 10.0  # seconds after the watch began
-KEY = "trusted.pem"  # beside the configuration file
 
 log = logger("updates")
 
@@ -104,9 +104,9 @@ class Updates:
 
     def stop(self) -> None:
         """What goes on is left as a power cut would leave it."""
-        if self._errand:
-            self._errand.kill()
-        self._errand = None
+        for errand in (*self._leaving, *((self._errand,) if self._errand else ())):
+            errand.bury()
+        self._errand, self._leaving = None, []
 
     def _begin(self, now: float, frames: bool) -> None:
         """The next errand, where one is due."""
