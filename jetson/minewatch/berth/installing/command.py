@@ -56,7 +56,13 @@ def _do(here: Path, args: argparse.Namespace) -> None:
     elif args.uninstall:
         uninstall(layout, args.dry_run)
     else:
-        install(layout, (args.bundle or here).resolve(), Wish(args.key, args.accept_key, args.older, args.dry_run))
+        install(layout, (args.bundle or here).resolve(), _wish(args))
+
+
+def _wish(args: argparse.Namespace) -> Wish:
+    if args.answers and args.root != Path("/"):
+        raise Refused("--answers configures this system, not another root. Leave one of the two out.")
+    return Wish(args.key, args.accept_key, args.older, args.answers and args.answers.resolve(), args.dry_run)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -73,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
                         help="public key to trust from now on, instead of the one that is pinned here")
     parser.add_argument("--accept-key", metavar="FINGERPRINT",
                         help="trust the bundle's key without asking, if it has this fingerprint and none is pinned yet")
+    parser.add_argument("--answers", metavar="FILE", type=Path,
+                        help="then write the first configuration from this file, as `minewatch setup --answers` does, "
+                             "and start the watch")
     parser.add_argument("--older", action="store_true", help="install it though a newer release is installed")
     parser.add_argument("--dry-run", action="store_true", help="look at everything and tell, change nothing")
     parser.add_argument("--root", metavar="FOLDER", type=Path, default=Path("/"),

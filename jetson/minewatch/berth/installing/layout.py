@@ -54,6 +54,10 @@ class Layout:
         return self.root / "etc/minewatch"
 
     @property
+    def config(self) -> Path:
+        return self.settings / "minewatch.yaml"
+
+    @property
     def trusted(self) -> Path:
         """The public key that bundles and updates must be signed with."""
         return self.settings / "trusted.pem"

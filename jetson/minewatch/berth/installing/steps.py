@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import Refused
 from . import system, told
+from .configuring import configure, hold_answers
 from .disk import remove
 from .layout import SERVICE, USER, Layout
 from .links import before, links, turn_back, turn_to
@@ -27,11 +28,14 @@ class Wish:
     key: Path | None = None  # the public key to trust from now on
     accepted: str | None = None  # the fingerprint that was compared
     older: bool = False  # a release that is older than the current one is wanted all the same
+    answers: Path | None = None  # what `minewatch setup` is told; the watch is started then
     dry_run: bool = False  # look at everything, change nothing
 
 
 def install(layout: Layout, bundle: Path, wish: Wish) -> None:
     """Verify all, then make the release, then turn to it. Raises Refused; what ran before runs on then."""
+    if wish.answers:
+        hold_answers(wish.answers)
     offer = verified(layout, bundle, wish.key, wish.accepted, wish.older)
     if wish.dry_run:
         return _tell_plan(layout, offer)
@@ -43,6 +47,10 @@ def install(layout: Layout, bundle: Path, wish: Wish) -> None:
         for folder in layout.superseded():
             told.say(f"removing the older release {folder.name}")
             remove(folder)
+    if wish.answers:
+        configure(layout, wish.answers)
+        if system.has_systemd(layout):
+            system.start()
     _tell_next(layout, offer.name)
 
 
@@ -67,6 +75,8 @@ def uninstall(layout: Layout, dry_run: bool) -> None:
     with locked(layout):
         if system.has_systemd(layout):
             system.disable()
+        if layout.live:
+            system.hold_idle()
         take_away(layout)
         if system.has_systemd(layout):
             system.take_up_units()
@@ -118,10 +128,10 @@ def _tell_next(layout: Layout, name: str) -> None:
     told.say(f"done: {name} is current" + (f"; to turn to {earlier}: --rollback" if earlier else ""))
     if not layout.live:
         return
-    config = layout.settings / "minewatch.yaml"
-    if not config.exists():
+    if not layout.config.exists():
         told.say("next: sudo minewatch setup")
     if not system.has_systemd(layout):
-        told.say(f"no systemd runs here; what starts the watch: runuser -u {USER} -- minewatch run {config}")
+        told.say("no systemd runs here; what starts the watch: "
+                 f'su - {USER} -s /bin/sh -c "minewatch run {layout.config}"')
     elif not system.runs():
         told.say(f"then: sudo systemctl start {SERVICE}")

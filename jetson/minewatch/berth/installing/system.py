@@ -49,6 +49,22 @@ def make_data_folders(layout: Layout) -> None:
             _give(folder, user.pw_uid, user.pw_gid, layout.trusted)
 
 
+def hold_idle() -> None:
+    """Raises Refused where a process of the watch's user still runs here, that somebody started by hand."""
+    try:
+        number = pwd.getpwnam(USER).pw_uid
+    except KeyError:
+        return
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            busy = process.stat().st_uid == number and (process / "root").samefile("/")
+        except OSError:  # it ended meanwhile
+            continue
+        if busy:
+            raise Refused(f"process {process.name} of the user {USER} still runs. End it (kill {process.name}), then "
+                          "type the same again.")
+
+
 def forget_user(layout: Layout) -> None:
     """Remove the user; what is left of data belongs to root, since a number without a name may become anybody's."""
     try:
@@ -88,6 +104,11 @@ def restart() -> bool:
 def enable() -> None:
     """From now on it starts with the system."""
     _do("systemctl", "enable", SERVICE)
+
+
+def start() -> None:
+    """Start the watch now. Raises Refused where it does not become ready."""
+    _do("systemctl", "start", SERVICE)
 
 
 def disable() -> None:
