@@ -12,8 +12,9 @@ import subprocess
 import sys
 import tarfile
 import threading
+import time
 import zipfile
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import datetime, timezone
 from importlib.metadata import version as version_of
 from pathlib import Path
@@ -256,7 +257,31 @@ def test_a_broken_line_is_gone_on_with_where_it_broke(line, tmp_path):
     assert stored(tmp_path) == [place.name]
 
 
-def test_a_run_that_was_killed_is_gone_on_with(line, tmp_path):
+FETCH = """
+import sys
+from pathlib import Path
+from minewatch.berth.bundling.fetching import fetch
+from minewatch.berth.bundling.resolving import Wanted
+fetch([Wanted(*sys.argv[2:-1], int(sys.argv[-1]))], Path(sys.argv[1]))
+"""
+
+
+def test_a_run_that_is_killed_in_the_middle_is_gone_on_with(line, tmp_path):
+    index, big = line
+    index.stall_at[big.file] = 300_000
+    part = tmp_path / f"{big.sha256}.part"
+    with subprocess.Popen([sys.executable, "-c", FETCH, tmp_path, *(str(one) for one in astuple(big))]) as running:
+        end = time.monotonic() + 120
+        while not (part.exists() and part.stat().st_size):
+            assert running.poll() is None and time.monotonic() < end
+            time.sleep(0.02)
+        running.kill()
+    kept = part.stat().st_size
+    assert fetch([big], tmp_path)[big.file].read_bytes() == index.files[big.file]
+    assert index.sent[big.file] == 300_000 + big.bytes - kept and stored(tmp_path) == [f"{big.sha256}.whl"]
+
+
+def test_a_part_is_gone_on_with(line, tmp_path):
     index, big = line
     (tmp_path / f"{big.sha256}.part").write_bytes(index.files[big.file][:400_000])
     assert fetch([big], tmp_path)[big.file].read_bytes() == index.files[big.file]

@@ -67,6 +67,8 @@ class Index:
         self.sent: Counter[str] = Counter()  # bytes of each file
         self.asked: Counter[str] = Counter()  # requests for each file, without uv's looks into it
         self.cut_at: dict[str, int] = {}  # bytes of an answer after which the line breaks, once
+        self.stall_at: dict[str, int] = {}  # bytes of an answer after which no more come, once
+        self.go_on = threading.Event()  # ends a stall
         self.instead: dict[str, bytes] = {}  # what is sent in a file's place
         self.ranges = True  # whether a part can be asked for
 
@@ -126,10 +128,13 @@ def served(files: dict[str, bytes]) -> Iterator[Index]:
             self.end_headers()
             if self.command == "HEAD":
                 return
-            cut = index.cut_at.pop(file, None)
+            stall = index.stall_at.pop(file, None)
+            cut = index.cut_at.pop(file, stall)
             self.wfile.write(raw[:cut])
             index.sent[file] += len(raw[:cut])
             self.close_connection = cut is not None
+            if stall is not None:
+                index.go_on.wait()
 
         def log_message(self, *_: object) -> None:
             """Nobody reads it."""
@@ -141,6 +146,7 @@ def served(files: dict[str, bytes]) -> Iterator[Index]:
         try:
             yield index
         finally:
+            index.go_on.set()
             server.shutdown()
             running.join()
 
