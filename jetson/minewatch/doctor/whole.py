@@ -15,6 +15,7 @@ from ..berth.installing.layout import USER, Layout
 from ..config.load import read_partly
 from ..config.schema import Config
 from . import cameras, receivers, service, state, time_source, wear
+from .environment import as_the_service_has_it
 from .state import closed_to, is_known
 
 USUAL = "etc/minewatch/minewatch.yaml"
@@ -43,7 +44,8 @@ def _configuration(file: Path, user: str) -> tuple[Config | None, list[Finding]]
     """As much of it as can be used, and what is to be said of it. user: the service's, if it is the service's."""
     what = "configuration"
     try:
-        _, config, mistakes = read_partly(file)
+        with as_the_service_has_it(file):
+            _, config, mistakes = read_partly(file)
     except MineHatError as exc:
         return None, [Finding(what, FAULT, str(exc))]
     if mistakes:

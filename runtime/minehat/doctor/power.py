@@ -15,6 +15,7 @@ from ..telemetry.sysfs import hwmons, number, text
 from .apart import Answer, ask
 from .finding import NOTE, WARNING, WELL, Finding
 
+MODE = r"^\s*<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)\s*>"
 NEAR = 5.0  # Celsius below the limit, from where on heat is told
 COOL = "Clean fan and fins, give it air, or take a lower power mode"
 VOLTAGE = "oc1"  # of COUNTERS, the one that stops a board in the end
@@ -25,7 +26,7 @@ COUNTERS = {"oc1": "the supply's voltage fell too low", "oc2": "too much current
 def mode(root: Path) -> Iterator[Finding]:
     """A Jetson's power mode; nothing elsewhere. root: the folder that stands for `/`."""
     config = text(root / "etc/nvpmodel.conf") or ""
-    modes = {int(row): name for row, name in re.findall(r"<\s*POWER_MODEL\s+ID=(\d+)\s+NAME=(\S+)\s*>", config)}
+    modes = {int(row): name for row, name in re.findall(MODE, config, re.MULTILINE)}
     if not modes:
         return
     found = re.search(r"pmode:(\d+)", text(root / "var/lib/nvpmodel/status") or "")
