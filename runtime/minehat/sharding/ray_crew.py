@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import signal
+import socket
 import tempfile
 from argparse import ArgumentTypeError
 from collections import deque
@@ -50,7 +51,8 @@ def ray_crew(address: str, work: Work) -> Iterator[RayCrew]:
     """
     ray = _load_ray(address == HERE)
     ours = signal.getsignal(signal.SIGTERM)
-    with tempfile.TemporaryDirectory(prefix="minehat-ray-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(prefix="minehat-ray-", dir=_short(tempfile.gettempdir()),
+                                     ignore_cleanup_errors=True) as folder:
         try:
             _join(ray, address, folder, work)
             signal.signal(signal.SIGTERM, ours)  # Ray's own would end us with another exit code
@@ -127,14 +129,27 @@ def _join(ray: Any, address: str, folder: str, work: Work) -> None:
     silent = {"logging_level": logging.ERROR, "log_to_driver": False}
     if address != HERE:
         try:
+            _call(address)
             ray.init(address, **silent)
-        except (ConnectionError, RuntimeError, ValueError) as exc:
-            raise MineHatError(f"--ray {address}: no Ray cluster that can be joined: {_first_line(exc)} This machine "
-                               f"must be part of it (`ray start --address={address}`), with the same Ray and "
+        except (OSError, OverflowError, RuntimeError, ValueError) as exc:
+            raise MineHatError(f"--ray {address}: no Ray cluster that can be joined ({_first_line(exc)}). This machine "
+                               "must be part of it: `ray start --address=HOST:PORT`, with the same Ray and "
                                "Python.") from exc
         return
     ray.init("local", num_cpus=max(cores(), int(_wanted(work)["CPU"])), include_dashboard=False,
              object_store_memory=STORE, _temp_dir=folder, **silent)
+
+
+def _call(address: str) -> None:
+    """Raise OSError where nobody answers: Ray itself would try for minutes."""
+    if address != "auto":
+        host, _, port = address.rpartition(":")
+        socket.create_connection((host, int(port)), 5).close()
+
+
+def _short(folder: str) -> str:
+    """A place for Ray's sockets, whose paths may have 107 bytes; Ray and we add 85 of them."""
+    return folder if len(os.fsencode(folder)) <= 22 else "/tmp"
 
 
 def _wanted(work: Work) -> dict[str, float]:

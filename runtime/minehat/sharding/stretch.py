@@ -56,10 +56,11 @@ class Stretch:
 
     def _read(self, capture: Any) -> Iterator[Shot]:
         fps = promised(capture)[1]
-        count, last = 0, -np.inf
+        passed, count, last = 0, 0, -np.inf
         while capture.grab():
             stamp = _stamp(capture)
             if not count and stamp < self._start:
+                passed += 1
                 continue
             good, frame = capture.retrieve()
             if not good:
@@ -69,7 +70,7 @@ class Stretch:
                 self.after = Joint(stamp, _digest(frame))
                 break
             self.rising, last = self.rising and stamp > last, stamp
-            yield Shot(self._one.name, frame, count, round(frame_seconds(capture, count, fps), 3), fps)
+            yield Shot(self._one.name, frame, count, round(frame_seconds(capture, passed + count, fps), 3), fps)
             count += 1
 
     def _before(self) -> Any:
