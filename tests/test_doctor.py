@@ -323,6 +323,11 @@ def test_nothing_is_lost_by_wrapping():
     assert wrapped("", 10) == [""] and wrapped("a" * 30 + " b", 10) == ["a" * 30, "b"]
 
 
+def test_commands_are_kept_whole_where_they_fit():
+    assert wrapped("Type `ls -l /dev` now", 12) == ["Type", "`ls -l /dev`", "now"]
+    assert wrapped("Type (`ls -l /dev/v4l`). Or not `", 12) == ["Type (`ls -l", "/dev/v4l`).", "Or not `"]
+
+
 def on_terminal(columns_=90, **environment):
     """What a terminal gets to see of findings."""
     above, below = pty.openpty()

@@ -85,6 +85,12 @@ def test_a_command_loads_what_it_needs_alone(lean):
     assert "hand a model off" in told and told.splitlines()[-1] == "[]"
 
 
+def test_the_doctor_needs_no_guest_and_names_those_that_are_absent(lean):
+    done = subprocess.run([lean / "minehat", "doctor"], capture_output=True, text=True, check=False, cwd=lean)
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert "BAD   ONNX Runtime  not here" in done.stderr and "BAD   OpenCV        not here" in done.stderr
+
+
 def test_help_needs_no_guest(lean):
     done = subprocess.run([lean / "minehat", "detect", "--help"], capture_output=True, text=True, check=True, cwd=lean)
     assert "SOURCE" in done.stdout

@@ -123,7 +123,7 @@ def _gpu(root: Path, answer: Answer) -> Iterator[Finding]:
     if gpu := told.get("gpu"):
         yield Finding("GPU", WELL, f"{gpu['name']}, compute capability {gpu['capability']}")
     elif root != Path("/") and chip in CHIPS:
-        yield Finding("GPU", WELL, f"of {chip}, compute capability {CHIPS[chip]}")
+        yield Finding("GPU", WELL, f"in {chip}, compute capability {CHIPS[chip]}")
     elif answer.trouble or told.get("error", 0) not in (0, *NO_GPU) or (root != Path("/") and version):
         return
     elif chip or (told.get("library") and version):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import unicodedata
@@ -17,6 +18,7 @@ MARK = 6  # columns of the mark and what parts it from the rest
 WIDEST = 110  # columns; longer lines are hard to follow
 NARROW = 70  # columns, below which names have no column of their own
 MOST_NAME = 24
+WORD = r"[^\s`]*`[^`]*`\S*|\S+"  # a command between ` is one
 
 
 def tell(findings: Sequence[Finding]) -> None:
@@ -56,9 +58,10 @@ def summary(findings: Sequence[Finding]) -> str:
 
 
 def wrapped(text: str, width: int, taken: int = 0) -> list[str]:
-    """Broken at blanks only, so that commands can be copied; `taken` columns of the first line are used already."""
+    """Broken at blanks, and not within a command where it fits; `taken` columns of the first line are used already."""
     lines, room = [""], width - taken
-    for word in text.split():
+    words = (part for word in re.findall(WORD, text) for part in ([word] if columns(word) <= width else word.split()))
+    for word in words:
         blank = 1 if lines[-1] else 0
         if lines[-1] and columns(lines[-1]) + blank + columns(word) > room:
             lines.append(word)
