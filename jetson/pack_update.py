@@ -31,7 +31,7 @@ def main(argv: Sequence[str]) -> int:
     args = _arguments(argv)
     models = {"file": args.model, "card": args.card, "engine": args.engine, "fallback": args.fallback}
     wish = Wish(args.site, tuple(args.box), {name: file for name, file in models.items() if file}, args.change,
-                args.note, args.instead_of, args.build)
+                args.note, args.instead_of or "", args.build or "")
     try:
         made = pack(args.out, wish, args.key, datetime.now(timezone.utc))
         print(f"{args.out}: build {made.build}, {made.bytes / 1e6:.1f} MB, for "
@@ -56,9 +56,9 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--fallback", metavar="FILE", type=Path, help="becomes `model.fallback`")
     parser.add_argument("--change", metavar="FILE", type=Path, help="piece of configuration, YAML")
     parser.add_argument("--note", default="", help="one line for people")
-    parser.add_argument("--build", type=_stamp, default="", metavar="BUILD",
+    parser.add_argument("--build", type=_stamp, metavar="BUILD",
                         help="make this build and not one of now, as 20261122T134500Z: an older one packed again")
-    parser.add_argument("--instead-of", type=_stamp, default="", metavar="BUILD",
+    parser.add_argument("--instead-of", type=_stamp, metavar="BUILD",
                         help="boxes on which this build runs take the update although theirs is newer")
     args = parser.parse_args(argv)
     if not args.model and (args.card or args.engine or args.fallback):

@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from bright_onnx import bright_onnx
 from fleet_lab import NOW, SITE, Box, Keys, packed, signed_anew
 from minehat.errors import MineHatError
 from minewatch.berth.errors import Refused
+from minewatch.berth.signing import fingerprint
 from minewatch.config.load import config_of
 from minewatch.fleet import config_file, trial
 from minewatch.fleet.ledger import Ledger, alone, folder_of
@@ -24,6 +27,8 @@ from minewatch.fleet.sources import Folder, small
 from minewatch.fleet.staging import lying_in
 from minewatch.fleet.tasks import TRIES, asked
 from minewatch.fleet.trial import PATIENCE, Trial, judged
+
+DOOR = Path(__file__).parents[1] / "jetson" / "pack_update.py"
 
 
 @pytest.fixture(scope="module")
@@ -297,6 +302,41 @@ def test_a_file_that_a_person_changed_meanwhile_is_not_put_back(tmp_path, keys, 
     box.config.write_text(mine)
     undone = box.does("undo", digest=found.digest, cause="watching", text="it went dark")
     assert "by hand" in undone.refusals[0][1] and box.config.read_text() == mine
+
+
+def test_an_update_whose_files_were_spoiled_in_its_trial_goes(tmp_path, keys, box):
+    found = packed(tmp_path / "update", keys, models={"file": bright_onnx(tmp_path / "new.onnx")})
+    box.does("look", tmp_path / "update")
+    box.does("apply", digest=found.digest)
+    (lying_in(box.state, found.digest) / "models/new.onnx").write_bytes(b"")
+    kept = box.does("keep", digest=found.digest)
+    assert not kept.digest and "spoiled" in kept.refusals[0][1] and box.config.read_text() == box.text
+
+
+def test_what_is_put_back_is_put_back_to_the_byte(tmp_path, keys, box):
+    raw = b"\xef\xbb\xbf" + box.text.replace("\n", "\r\n").encode()
+    box.config.write_bytes(raw)
+    found = packed(tmp_path / "update", keys)
+    box.does("look", tmp_path / "update")
+    assert box.does("apply", digest=found.digest).digest and box.reads().rules.frames == 7
+    box.does("undo", digest=found.digest, cause="watching", text="it went dark")
+    assert box.config.read_bytes() == raw
+
+
+def test_the_door_packs_what_a_box_takes(tmp_path, keys, box):
+    change = tmp_path / "change.yaml"
+    change.write_text("rules: {frames: 7}")
+
+    def door(*more):
+        return subprocess.run([sys.executable, DOOR, tmp_path / "update", "--site", SITE, *more], capture_output=True,
+                              text=True, check=False)
+
+    ran = door("--key", keys.public, "--change", change)
+    assert ran.returncode == 2 and ran.stderr.count("\n") == 1 and "no private" in ran.stderr
+    ran = door("--key", keys.private, "--change", change, "--box", "north-1", "--note", "more frames")
+    assert ran.returncode == 0 and "north-1 of North shaft" in ran.stdout and fingerprint(keys.public) in ran.stdout
+    assert "more frames" in box.takes(tmp_path / "update").told
+    assert box.reads().rules.frames == 7
 
 
 def test_files_that_nobody_names_any_more_go(tmp_path, keys, box):

@@ -23,10 +23,12 @@ class NotTaken(Exception):
 
 @contextmanager
 def refusing(cause: Cause) -> Iterator[None]:
-    """What the berth refuses inside, and files that cannot be read or written, are refused for this cause."""
+    """What the berth refuses inside, and files that cannot be read or written, is refused for this cause."""
     try:
         yield
     except Refused as exc:
         raise NotTaken(cause, str(exc)) from exc
+    except UnicodeDecodeError as exc:
+        raise NotTaken(cause, "a file is not UTF-8") from exc
     except OSError as exc:
         raise NotTaken(cause, f"{exc.filename or 'a file'}: {exc.strerror or exc}") from exc

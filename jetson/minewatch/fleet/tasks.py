@@ -104,9 +104,8 @@ def _apply(task: Task, state: Path, ledger: Ledger) -> Done:
         if ledger.tries.get(update.digest, 0) >= TRIES:
             raise NotTaken("interrupted", f"{update.told}: the watch ended {TRIES} times while it was on trial")
         with refusing("place"):
-            before = path.read_text("utf-8-sig")
-            mode = path.stat().st_mode
-        text = _written(update, before, path, mode, lying_in(state, update.digest))
+            before, mode = path.read_bytes().decode(), path.stat().st_mode
+        text = _written(update, before.removeprefix("\ufeff"), path, mode, lying_in(state, update.digest))
         tries = {**ledger.tries, update.digest: ledger.tries.get(update.digest, 0) + 1}
         write_ledger(state, replace(ledger, tries=tries))
         config_file.put(path, text, config_file.marker_for(update.digest, update.told, state, before, text))
@@ -136,14 +135,17 @@ def _written(update: Update, before: str, path: Path, mode: int, folder: Path) -
 
 def _keep(task: Task, state: Path, ledger: Ledger) -> Done:
     """It went well: nothing is put back any more, and what only older ones needed goes."""
-    update = staged(state, task.digest, Path(task.key))
+    try:
+        update = staged(state, task.digest, Path(task.key))
+    except NotTaken as exc:  # its files were spoiled meanwhile: the watch could not begin with them again
+        return _undo(replace(task, cause="model", text=f"what it brought is spoiled: {exc}"), state, ledger)
     applied = {"build": update.build, "digest": update.digest, "note": update.note, "time": iso(task.wall)}
     config_file.settle(Path(task.config))  # first: a cut between the two has it tried again, and never half forgotten
     write_ledger(state, replace(
         _well(ledger, update.digest), running=update.digest, build=update.build,
         newest=max(ledger.newest, update.build), applied=(*ledger.applied, applied), tries={}))
     asked(state).unlink(missing_ok=True)
-    text = Path(task.config).read_text("utf-8-sig")
+    text = Path(task.config).read_bytes().decode(errors="replace")
     for folder in (folder_of(state) / "files").iterdir():
         if folder != lying_in(state, update.digest) and folder.name not in text:
             shutil.rmtree(folder, ignore_errors=True)
@@ -165,7 +167,7 @@ def _refused(task: Task, state: Path, ledger: Ledger, cause: str, text: str) -> 
         ledger = replace(ledger, refused={**ledger.refused, task.digest: text}, tries={
             digest: count for digest, count in ledger.tries.items() if digest != task.digest})
         asked(state).unlink(missing_ok=True)
-        if lying_in(state, task.digest).name not in Path(task.config).read_text("utf-8-sig"):
+        if lying_in(state, task.digest).name not in Path(task.config).read_bytes().decode(errors="replace"):
             shutil.rmtree(lying_in(state, task.digest), ignore_errors=True)
         news = [(cause, text)]
     else:

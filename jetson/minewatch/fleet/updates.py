@@ -167,12 +167,9 @@ class Updates:
             self._trial, self._ours = on_trial.Trial(self._config.updates.settle, watched, now), True
             log.info("is on trial", update=came.told)
             return [Reload()]
-        elif what == "keep":
+        elif what in ("keep", "undo"):
             self._end(now)
-            return [Told("update_applied", "", came.told)]
-        elif what == "undo":
-            self._end(now)
-            return [Reload()]
+            return [Told("update_applied", "", came.told)] if came.digest else [Reload()]
         else:
             self._found = None
         return []
