@@ -229,8 +229,16 @@ def test_a_library_that_hangs_is_given_up(tmp_path, monkeypatch):
     (tmp_path / "tensorrt.py").write_text("import time; time.sleep(600)")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     began = time.monotonic()
-    assert "did not answer within 1 s" in ask("tensorrt", "tensorrt", seconds=1).trouble
+    answer = ask("tensorrt", "tensorrt", seconds=1)
+    assert answer.trouble == "it did not answer within 1 s"
+    assert "less to do; if it stays so, restart" in answer.cure("Restart")
     assert time.monotonic() - began < 300
+
+
+def test_where_nothing_can_be_started_that_is_what_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    found, = looked_at([("TensorRT", partial(tensorrt, Path("/")))])
+    assert found.level == WARNING and "cannot be started" in found.found and "report" not in found.text.lower()
 
 
 def test_an_opencv_for_another_numpy_is_told_with_its_cure(tmp_path, monkeypatch):

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..errors import MineHatError
+
 PATIENCE = 30.0  # seconds; the largest libraries load in a few, from a slow eMMC in ten and more
 
 
@@ -19,17 +21,28 @@ class Answer:
 
     told: Mapping[str, Any] = field(default_factory=dict)
     trouble: str = ""  # "it crashed (SIGSEGV)"
+    late: bool = False  # it did not answer in time
+
+    def cure(self, usual: str) -> str:
+        """What to do about the trouble, where `usual` helps against most."""
+        if not self.late:
+            return usual
+        return f"Look again when the machine has less to do; if it stays so, {usual[0].lower()}{usual[1:]}"
 
 
 def ask(question: str, *words: str, seconds: float = PATIENCE) -> Answer:
-    """Ask one of `asking.QUESTIONS` in a process of its own. Raises nothing for what that process does."""
+    """Ask one of `asking.QUESTIONS` in a process of its own, whatever becomes of that.
+
+    Raises MineHatError where none can be started.
+    """
     command = [sys.executable, "-m", "minehat.doctor.asking", question, *words]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
     except subprocess.TimeoutExpired:
-        return Answer(trouble=f"it did not answer within {seconds:g} s")
+        return Answer(trouble=f"it did not answer within {seconds:g} s", late=True)
     except OSError as exc:
-        return Answer(trouble=f"it could not be asked ({exc.strerror or exc})")
+        raise MineHatError(f"{sys.executable} cannot be started ({exc.strerror or exc}). Free some memory, or have its "
+                           "owner open it to this user") from exc
     if done.returncode < 0:
         return Answer(trouble=f"it crashed ({_signal(-done.returncode)})")
     said = done.stderr.decode("utf-8", "replace").strip().splitlines()

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ..doors import DONE, MENDABLE, SOME_FAILED
+from ..errors import MineHatError
 
 WELL, NOTE, WARNING, FAULT = "well", "note", "warning", "fault"  # from best to worst
 LEVELS = (WELL, NOTE, WARNING, FAULT)
@@ -57,6 +58,8 @@ def report(findings: Sequence[Finding]) -> dict[str, Any]:
 def _found(what: str, look: Look) -> list[Finding]:
     try:
         return list(look())
+    except MineHatError as exc:
+        return [Finding(what, WARNING, str(exc))]
     except Exception as exc:  # whatever this machine is like, the other looks still answer
         return [Finding(what, WARNING, f"could not be looked at ({type(exc).__name__}: {exc})", "",
                         "Report this line to us")]

@@ -56,7 +56,7 @@ def tensorrt(root: Path) -> Iterator[Finding]:
     for flavour, answer in answers.items():
         if trouble := answer.trouble or answer.told.get("broken"):
             yield Finding(TITLES[flavour], FAULT, trouble, "Engines are neither built nor run with it",
-                          SYSTEM_SITE if answer.trouble else "")
+                          answer.cure(SYSTEM_SITE) if answer.trouble else "")
         elif version := answer.told.get("version"):
             yield _beside(flavour, version, packaged)
     if not any(answer.trouble or answer.told for answer in answers.values()):
@@ -87,7 +87,7 @@ def _driver(root: Path, answer: Answer) -> Iterator[Finding]:
     name = f"NVIDIA {version or '(version not told)'}"
     if answer.trouble:
         yield Finding("driver", FAULT, f"{name}: {answer.trouble}", CPU_WORKS,
-                      NEW_DRIVER.format(which="the driver again"))
+                      answer.cure(NEW_DRIVER.format(which="the driver again")))
     elif told.get("error", 0) not in (0, *NO_GPU):
         yield Finding("driver", FAULT, f"{name} does not begin: error {told['error']}, "
                       f"{ERRORS.get(told['error'], 'see cuInit in the manual of the CUDA driver API')}", CPU_WORKS,
@@ -146,7 +146,7 @@ def _cuda(root: Path, driver: Answer) -> Iterator[Finding]:
     answer = ask("cuda") if root == Path("/") else Answer({"bindings": []})
     if answer.trouble:
         yield Finding("CUDA", WARNING, f"its Python bindings: {answer.trouble}", "Engines want them",
-                      f"Install them again: {CURES['cuda-bindings']}")
+                      answer.cure(f"Install them again: {CURES['cuda-bindings']}"))
         return
     bindings, here = answer.told["bindings"], installed()
     nvrtc = answer.told.get("nvrtc")

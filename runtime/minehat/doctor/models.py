@@ -21,7 +21,8 @@ def model(root: Path, file: Path) -> Iterator[Finding]:
         return
     answer = ask("model", str(file.absolute()))
     if answer.trouble:
-        yield Finding("model", FAULT, f"{file}: {answer.trouble}", "", f"Look at it: `minehat inspect {file}`")
+        yield Finding("model", FAULT, f"{file}: {answer.trouble}", "",
+                      answer.cure(f"Look at it: `minehat inspect {file}`"))
     elif "refused" in answer.told:
         yield Finding("model", FAULT, answer.told["refused"])
     else:

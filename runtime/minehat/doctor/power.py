@@ -46,8 +46,8 @@ def pace(root: Path) -> Iterator[Finding]:
     """Clocks now, and the zone that is nearest to where it slows down."""
     answer = ask("sensors") if root == Path("/") else Answer(read_all(sensors_here(root)).to_json())
     if answer.trouble:
-        yield Finding("heat", WARNING, f"the sensors: {answer.trouble}", "Heat is not seen", "See `nvidia-smi`; "
-                      "restart the machine")
+        yield Finding("heat", WARNING, f"the sensors: {answer.trouble}", "Heat is not seen",
+                      answer.cure("See what `nvidia-smi` says, or restart the machine"))
         return
     reading, limits = reading_from_json(json.dumps(answer.told)), Heat(root).limits()
     clocks = [f"{part} {mhz:.0f}" for part, mhz in sorted(reading.clocks_mhz.items())]

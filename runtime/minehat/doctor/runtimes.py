@@ -42,4 +42,4 @@ def _library(title: str, question: str, packages: tuple[str, ...], why: str, cur
     if OLD_NUMPY in answer.trouble or "numpy" in answer.trouble.lower():
         return Finding(title, FAULT, answer.trouble, why, "`pip install 'numpy<2'`: JetPack's OpenCV is built for "
                        "numpy 1")
-    return Finding(title, FAULT, answer.trouble, why, f"Install it again: {cure}")
+    return Finding(title, FAULT, answer.trouble, why, answer.cure(f"Install it again: {cure}"))
