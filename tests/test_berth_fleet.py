@@ -294,14 +294,27 @@ def test_wherever_the_power_goes_it_is_as_before_or_as_after(tmp_path, keys, box
     assert box.reads().rules.frames == 7 and box.ledger["running"] == found.digest
 
 
-def test_a_file_that_a_person_changed_meanwhile_is_not_put_back(tmp_path, keys, box):
+def test_of_a_file_that_a_person_changed_meanwhile_the_model_alone_is_put_back(tmp_path, keys, box):
+    """What they wrote stays, and the watch never begins with a model that was refused."""
+    found = packed(tmp_path / "update", keys, models={"file": bright_onnx(tmp_path / "new.onnx")},
+                   change="rules: {frames: 7}")
+    box.does("look", tmp_path / "update")
+    box.does("apply", digest=found.digest)
+    box.config.write_text(box.config.read_text().replace("frames: 7", "frames: 9"))
+    undone = box.does("undo", digest=found.digest, cause="model", text="it sees nobody")
+    assert "by hand" in undone.refusals[0][1]
+    assert box.reads().model.file == box.model and box.reads().rules.frames == 9
+    assert not config_file.marker_of(box.config) and "# as agreed" in box.config.read_text()
+
+
+def test_what_a_person_made_no_configuration_of_stays(tmp_path, keys, box):
     found = packed(tmp_path / "update", keys)
     box.does("look", tmp_path / "update")
     box.does("apply", digest=found.digest)
-    mine = box.config.read_text().replace("frames: 7", "frames: 9")
-    box.config.write_text(mine)
-    undone = box.does("undo", digest=found.digest, cause="watching", text="it went dark")
-    assert "by hand" in undone.refusals[0][1] and box.config.read_text() == mine
+    for mine in ("[1, 2", "- 1\n", "just words"):
+        box.config.write_text(mine)
+        assert not config_file.put_back(box.config, config_file.marker_for("", "", box.state, box.text, "x"))
+        assert box.config.read_text() == mine
 
 
 def test_an_update_whose_files_were_spoiled_in_its_trial_goes(tmp_path, keys, box):

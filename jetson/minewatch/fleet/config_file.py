@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import asdict, dataclass
@@ -9,8 +10,12 @@ from pathlib import Path
 
 from minehat.errors import MineHatError
 from minehat.files import write_whole, written_whole
+from ruamel.yaml.error import YAMLError
 
 from ..events.lock import owned
+from .merging import with_model_of
+
+CHANGED = "its model is as before, take the rest of the update out of it by hand"
 
 
 @dataclass(frozen=True)
@@ -55,11 +60,14 @@ def marker_of(path: Path) -> Marker | None:
 
 
 def put_back(path: Path, marker: Marker) -> bool:
-    """The file as it was before; False where somebody else has changed it since, and it stays as it is."""
+    """The file as it was before; False where somebody else has changed it since, and only its model is as before."""
     found = path.read_bytes() if path.is_file() else b""
     ours = not found or _digest(found) == marker.after
     if ours:
         write_whole(path, marker.before)
+    elif found != marker.before.encode():
+        with contextlib.suppress(UnicodeDecodeError, YAMLError, KeyError, TypeError):  # what is no configuration stays
+            write_whole(path, with_model_of(found.decode(), marker.before))
     settle(path)
     return ours or found == marker.before.encode()
 
@@ -80,7 +88,7 @@ def recover(path: Path) -> str:
     with owned(Path(marker.state)):
         if put_back(path, marker):
             return f"the update {marker.told} was on trial when the watch ended: {path} is as it was before"
-        return f"the update {marker.told} was on trial when the watch ended; {path} was changed since, and stays so"
+        return f"the update {marker.told} was on trial when the watch ended; {path} was changed since: {CHANGED}"
 
 
 def _digest(raw: bytes) -> str:

@@ -7,7 +7,8 @@ and what has a new name is added; any other value takes the place of the old one
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,17 +52,30 @@ def merged(text: str, change: Mapping[str, Any], model: Mapping[str, Path]) -> s
     tree, _ = tree_of(text)
     if is_older((tree.entries or {}).get("version"), STEPS):
         text = migrated(text)
+    with _edited(text) as (config, written):
+        _lay(config, change)
+        if model:
+            _lay_model(config["model"], model)
+    return written.getvalue()
+
+
+def with_model_of(text: str, other: str) -> str:
+    """The configuration with the `model` of another one in it. Raises YAMLError, KeyError or TypeError for no such."""
+    with _edited(text) as (config, written):
+        config["model"] = YAML().load(other)["model"]
+    return written.getvalue()
+
+
+@contextmanager
+def _edited(text: str) -> Iterator[tuple[Any, io.StringIO]]:
+    """What a text holds, to be changed inside, and where it is written afterwards."""
     yaml = YAML()
     yaml.preserve_quotes = True
     yaml.width = WIDTH
     _, yaml.sequence_indent, yaml.sequence_dash_offset = load_yaml_guess_indent(text, yaml=YAML())
-    config = yaml.load(text)
-    _lay(config, change)
-    if model:
-        _lay_model(config["model"], model)
-    written = io.StringIO()
+    config, written = yaml.load(text), io.StringIO()
+    yield config, written
     yaml.dump(config, written)
-    return written.getvalue()
 
 
 def _want_known(value: Any, loc: tuple[str | int, ...]) -> None:

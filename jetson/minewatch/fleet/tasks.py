@@ -157,7 +157,7 @@ def _undo(task: Task, state: Path, ledger: Ledger) -> Done:
     path, text = Path(task.config), task.text
     marker = config_file.marker_of(path)
     if marker and not config_file.put_back(path, marker):
-        text += f" {path} was changed since, and stays so: take the update out of it by hand."
+        text += f" {path} was changed since: {config_file.CHANGED}."
     return _refused(task, state, ledger, task.cause, text)
 
 
