@@ -92,8 +92,9 @@ def stepped(budget: Budget, strain: Strain, now: float) -> Budget:
         return Budget(budget.step + 1, now, wait=wait, why=strain.why)
     if strain.level == "near":
         return replace(budget, cool_since=None)
-    budget = replace(budget, cool_since=now if budget.cool_since is None else budget.cool_since)
-    if budget.step and now - max(budget.changed, budget.cool_since or now) >= budget.wait:
+    since = now if budget.cool_since is None else budget.cool_since  # never before the latest change
+    budget = replace(budget, cool_since=since)
+    if budget.step and now - since >= budget.wait:
         step = budget.step - 1
         return Budget(step, now, True, now, budget.wait, budget.why if step else "")
     calm = not budget.step and now - budget.changed >= LONGEST
