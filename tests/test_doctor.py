@@ -19,7 +19,8 @@ from jetson_trees import BOARDS, pc, write
 from minehat.doctor import CODES, FAULT, LEVELS, NOTE, WARNING, WELL, Finding, examine, looked_at, report, worst
 from minehat.doctor.apart import ask
 from minehat.doctor.disk import room
-from minehat.doctor.graphics import graphics, tensorrt
+from minehat.doctor.graphics import graphics
+from minehat.doctor.libraries import tensorrt
 from minehat.doctor.lines import columns, lines_of, tell, wrapped
 from minehat.doctor.models import model
 from minehat.doctor.packages import cuda_wanted

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from . import disk, graphics, memory, models, power, rights, runtimes, system
+from . import disk, graphics, libraries, memory, models, power, rights, runtimes, system
 from .finding import CODES, FAULT, LEVELS, NOTE, WARNING, WELL, Finding, Look, looked_at, report, worst
 from .lines import tell
 
@@ -18,7 +18,7 @@ __all__ = ["CODES", "FAULT", "LEVELS", "NOTE", "WARNING", "WELL", "Finding", "Lo
            "machine_looks", "report", "tell", "worst"]
 
 ABOUT = {"board": system.board, "JetPack": system.jetpack, "Python": system.python, "GPU": graphics.graphics,
-         "TensorRT": graphics.tensorrt, "cuDNN": graphics.cudnn, "ONNX Runtime": runtimes.runtime,
+         "TensorRT": libraries.tensorrt, "cuDNN": libraries.cudnn, "ONNX Runtime": runtimes.runtime,
          "OpenCV": runtimes.opencv, "permissions": rights.rights, "power mode": power.mode,
          "power supply": power.supply, "heat": power.pace, "memory": memory.memory, "swap": memory.swap}
 FULL_DISK = "Nothing can be written on a full one"

@@ -34,6 +34,11 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, leading[0].split("."))) if leading else ()
 
 
+def numbers_of(version: str) -> str:
+    """12.6.68-1 -> 12.6.68"""
+    return ".".join(map(str, numbers(version)))
+
+
 def cuda_wanted(python: Mapping[str, str], system: Mapping[str, str]) -> dict[int, str]:
     """Major versions of CUDA that installed libraries were made for, and one library of each."""
     told: dict[int, str] = {}

@@ -11,7 +11,6 @@ from .packages import installed
 
 RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "onnxruntime-directml")
 OPENCVS = ("opencv-python", "opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
-OLD_NUMPY = "numpy.core.multiarray"  # what a library says that was built for numpy 1 where 2 is
 
 
 def runtime(root: Path) -> Iterator[Finding]:
@@ -39,7 +38,7 @@ def _library(title: str, question: str, packages: tuple[str, ...], why: str, cur
         return Finding(title, WELL, f"{answer.told['version']}{f' ({twice[0]})' if twice else ''}")
     if "is missing" in answer.trouble or "No module named" in answer.trouble:
         return Finding(title, FAULT, "not here", why, cure)
-    if OLD_NUMPY in answer.trouble or "numpy" in answer.trouble.lower():
-        return Finding(title, FAULT, answer.trouble, why, "`pip install 'numpy<2'`: JetPack's OpenCV is built for "
-                       "numpy 1")
+    if "numpy" in answer.trouble.lower():
+        return Finding(title, FAULT, answer.trouble, why, "`pip install 'numpy<2'` where it was built for numpy 1, as "
+                       "JetPack's OpenCV is")
     return Finding(title, FAULT, answer.trouble, why, answer.cure(f"Install it again: {cure}"))
