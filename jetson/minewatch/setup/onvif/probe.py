@@ -17,6 +17,7 @@ from .xml import MOST_BYTES, Element, all_of, read, text_of
 
 GROUP, PORT = "239.255.255.250", 3702
 SECONDS = 3.0  # that answers are waited for
+LATE = 1.0  # more, for answers that have come and were not read yet
 AGAIN = 0.5  # seconds until the question is repeated: one datagram may be lost
 MOST_DEVICES, LONGEST = 256, 80  # that are told; characters of a name
 SCOPE = "onvif://www.onvif.org/"
@@ -56,14 +57,15 @@ def cameras_here(addresses: Sequence[str] = (), seconds: float = SECONDS, group:
         mouths = [stack.enter_context(mouth) for one in addresses or own_addresses() if (mouth := _mouth(one))]
         end = time.monotonic() + seconds
         repeats = [time.monotonic() + AGAIN, time.monotonic()]
-        while (now := time.monotonic()) < end and mouths:
+        answered: list[socket.socket] = mouths
+        while mouths and ((now := time.monotonic()) < end or (answered and now < end + LATE)):
             if repeats and now >= repeats[-1]:
                 repeats.pop()
                 _shout(mouths, content, (group, port))
-            for ear in select.select(mouths, [], [], max(0.0, min([end, *repeats]) - time.monotonic()))[0]:
-                for device in _heard(ear, question):
-                    if len(found) < MOST_DEVICES:
-                        found.setdefault(device.address, device)
+            answered = select.select(mouths, [], [], max(0.0, min([end, *repeats]) - time.monotonic()))[0]
+            for device in (one for ear in answered for one in _heard(ear, question)):
+                if len(found) < MOST_DEVICES:
+                    found.setdefault(device.address, device)
     return [found[address] for address in sorted(found, key=socket.inet_aton)]
 
 
