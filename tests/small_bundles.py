@@ -55,12 +55,12 @@ class Maker:
         self.private, self.public = folder / "private.pem", folder / "public.pem"
         self.fingerprint = signing.new_key(self.private, self.public)
 
-    def bundle(self, folder, version="1.0", build="20260101T000000Z", code=0, extra=(), **changes):
+    def bundle(self, folder, version="1.0", build="20260101T000000Z", code=0, extra=(), text=COMMAND, **changes):
         """An unpacked bundle in a new folder. `changes` are of what its manifest says; `extra` wheels as
-        (name, the text of its module, what `unless` says); `code` is what its commands end with."""
+        (name, the text of its module, what `unless` says); `text` is of its commands, `code` what they end with."""
         (folder / "wheels").mkdir(parents=True)
         wheels = [("minehat", small_wheel(folder / "wheels", "minehat", version,
-                                          COMMAND.format(name="minehat", version=version, code=code),
+                                          text.format(name="minehat", version=version, code=code),
                                           ("minehat", "minewatch")), None),
                   ("pip", Path(shutil.copy(PIP, folder / "wheels")), None),
                   *((name, small_wheel(folder / "wheels", name, "1.0", text), unless) for name, text, unless in extra)]

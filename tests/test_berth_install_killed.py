@@ -112,5 +112,5 @@ def test_killed_before_any_step_at_all(stage, tmp_path, figure):
         root = copy(stage.settled, tmp_path / f"root{at}")
         stage.struck(root, at)
         shutil.rmtree(root)
-    figure("H1", f"kill -9 before each of {len(stage.points)} steps of an update: the old release ran, "
+    figure("I1", f"kill -9 before each of {len(stage.points)} steps of an update: the old release ran, "
                  "the next run finished it")

@@ -16,12 +16,29 @@ from pathlib import Path
 import pytest
 from minehat.scenes import write_film
 from minewatch.berth import signing
-from small_bundles import PYTHON, install
+from private_systemd import Booted, debian, missing
+from small_bundles import JETSON, PYTHON, Maker, install
 from waiting import wait_for
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 BOOKWORM_PYTHON = "3.11"
 KILLS = 20
+NEVER_READY = """
+import sys
+def main():
+    return int(sys.argv[1] == "run")
+"""
+READY = """
+import os, signal, socket, sys
+def main():
+    if sys.argv[1] == "run":
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.connect(os.environ["NOTIFY_SOCKET"])
+            systemd.send(b"READY=1\\nSTATUS={version}")
+            while True:
+                signal.sigtimedwait([signal.SIGUSR1], 10)
+                systemd.send(b"WATCHDOG=1")
+"""
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
                "DEBIAN_FRONTEND": "noninteractive"}
 pytestmark = [pytest.mark.soak, pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount and change root")]
@@ -132,7 +149,7 @@ def test_from_a_clean_root_without_network_to_the_first_event_in_three_commands(
         f"etc/{name}-" for name in ("passwd", "shadow", "group", "gshadow", "subuid", "subgid")} | {"etc/.pwd.lock"}
     assert not set(clean) - set(listing(root))
     megabytes = packed.stat().st_size / 1e6
-    figure("H2", f"clean Debian 12 without network, a bundle of {megabytes:.0f} MB, {len(commands)} commands: "
+    figure("I2", f"clean Debian 12 without network, a bundle of {megabytes:.0f} MB, {len(commands)} commands: "
                  f"installed and configured after {ready:.0f} s, first event after {seconds:.0f} s; uninstalled, "
                  "data alone is left")
     print("\n".join(commands))
@@ -169,7 +186,7 @@ def test_kill_9_at_random_moments_of_an_update(tmp_path, key, figure):
         subprocess.run([root / "usr/local/bin/minewatch", "--help"], check=True, stdout=subprocess.DEVNULL)
         assert sorted(os.listdir(root / "opt/minehat/releases")) == sorted(names(old, new))
         assert not list(root.rglob(".*.new")) and not list(root.rglob(".scratch"))
-    figure("H3", f"kill -9 at {KILLS} random moments of an update that takes {whole:.0f} s, {staged} of them amid the "
+    figure("I3", f"kill -9 at {KILLS} random moments of an update that takes {whole:.0f} s, {staged} of them amid the "
                  "new release: a release ran each time, and the next run finished")
     shutil.rmtree(root)
 
@@ -178,6 +195,45 @@ def names(*bundles):
     """The releases that bundles become."""
     told = [json.loads((bundle / "MANIFEST.json").read_text()) for bundle in bundles]
     return [f"{one['version']}-{one['build']}" for one in told]
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing())
+def test_under_systemd_an_update_restarts_the_watch_and_one_that_does_not_become_ready_is_turned_back_from(
+        tmp_path, figure):
+    """The commands of these small bundles are no watch, but they tell systemd that they are ready, or do not."""
+    maker, root = Maker(tmp_path / "keys"), debian(tmp_path / "root")
+    for row, (name, text) in enumerate((("first", READY), ("second", READY), ("broken", NEVER_READY)), 1):
+        bundle = maker.bundle(root / "srv" / name, f"{row}.0", f"2026010{row}T000000Z", text=text,
+                              python=BOOKWORM_PYTHON)
+        shutil.copytree(JETSON / "units", bundle / "units", dirs_exist_ok=True)
+        maker.change(bundle)
+    with Booted(root) as box:
+        def install_in(name, *arguments, check=True):
+            return box.run("sh", f"/srv/{name}/install.sh", *arguments, check=check)
+
+        def runs():
+            assert box.shown("minewatch", "ActiveState") == "active"
+            return box.shown("minewatch", "MainPID"), box.shown("minewatch", "StatusText")
+
+        told = install_in("first", "--accept-key", maker.fingerprint)
+        assert "systemctl start minewatch" in told
+        assert box.run("systemctl", "is-enabled", "minewatch") == "enabled"
+        box.run("systemctl", "start", "minewatch")
+        pid, status = runs()
+        assert status == "1.0"
+        install_in("first")
+        assert runs() == (pid, "1.0")  # all is as it should be: the watch is left alone
+        install_in("second")
+        assert runs()[1] == "2.0"
+        assert "did not become ready" in install_in("broken", check=False) and runs()[1] == "2.0"
+        install_in("first", "--rollback")
+        assert runs()[1] == "1.0"
+        install_in("first", "--uninstall")
+        assert box.run("systemctl", "is-active", "minewatch", check=False) == "inactive"
+        assert not list((root / "etc/systemd").rglob("*minewatch*"))
+    figure("I4", "under systemd 252 as PID 1: an update restarts the watch, a release that does not become ready is "
+                 "turned back from, and a removal leaves no unit")
+    shutil.rmtree(root)
 
 
 def back_to_old(root, old):
