@@ -22,7 +22,7 @@ from minehat.seeing import Asked
 from minehat.sharding.gather import Results, gathered
 from minehat.sharding.kept import kept_beside
 from minehat.sharding.parts import Part, pieces_of
-from minehat.sharding.ray_crew import ALONE, QUIET
+from minehat.sharding.ray_crew import ALONE, ALWAYS
 from minehat.sharding.stretch import Stretch
 from minehat.sharding.work import Done, Refused, Work, do_part, work_of
 from minehat.videos import open_capture
@@ -304,7 +304,7 @@ def test_what_cannot_be_done_in_parts_is_told_before_any_work(model, tmp_path, c
 
 def test_ray_that_is_absent_is_one_line(model, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)
-    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", *QUIET, *ALONE):
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", *ALWAYS, *ALONE):
         monkeypatch.setenv(name, "")  # put back afterwards
     clip = film_of(tmp_path / "clip.mp4", changing(3), EVEN[:3])
     assert main(["detect", str(model), str(clip), "--json", str(tmp_path / "o.json"), "--ray"]) == 2

@@ -19,7 +19,7 @@ import pytest
 from bright_onnx import bright_onnx
 from films import even_film, scene
 from minehat.cli import main
-from minehat.sharding.ray_crew import ALONE, QUIET
+from minehat.sharding.ray_crew import ALONE, ALWAYS
 from PIL import Image
 from waiting import eventually, wait_for
 
@@ -187,11 +187,20 @@ def test_a_part_whose_workers_all_die_is_named_and_the_rest_is_done(stage, scrat
     assert len(found) < 2403 and all(entry in found for entry in found)
 
 
+@pytest.mark.soak
+def test_parts_that_want_more_memory_than_there_is_are_named(stage, scratch, monkeypatch):
+    """Ray's own guard of memory ends workers; here for each byte."""
+    monkeypatch.setenv("RAY_memory_usage_threshold", "0.0001")
+    with begun(stage, scratch) as run:
+        code, told = ended(run)
+    assert code == 3 and "its worker died 3 times. There is too little memory" in told and "Traceback" not in told
+
+
 @pytest.fixture
 def cluster(scratch: Path) -> Iterator[str]:
     """The address of a cluster of one machine, on its loopback."""
     ray = Path(sys.executable).with_name("ray")
-    environment = {**os.environ, **ALONE, **QUIET, "RAY_AUTH_MODE": "disabled"}
+    environment = {**os.environ, **ALONE, **ALWAYS, "RAY_AUTH_MODE": "disabled"}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"

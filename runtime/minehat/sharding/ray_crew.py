@@ -27,8 +27,9 @@ HERE = "here"
 STORE = 80 << 20  # bytes of shared memory for what workers hand over, close to the least that Ray takes
 TRIES = 3  # of a part whose worker died
 AHEAD = 2  # parts for each worker that Ray knows of at a time
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0",  # else Ray reports to its makers
-         "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}  # else it warns that it will
+ALWAYS = {"RAY_USAGE_STATS_ENABLED": "0",  # else Ray reports to its makers
+          "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns that it will
+          "RAY_task_oom_retries": str(TRIES - 1)}  # else for ever, where a part wants more memory than there is
 # Ray's name for "the one machine alone" on other systems; on Linux too it makes all listen on the loopback only.
 ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 
@@ -116,7 +117,7 @@ class RayCrew:
 
 def _load_ray(alone: bool) -> Any:
     """Ray, told by its environment, which it reads when it is imported and hands on to its processes."""
-    os.environ.update(QUIET)
+    os.environ.update(ALWAYS)
     if alone:
         os.environ.update(ALONE | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)})
     try:
