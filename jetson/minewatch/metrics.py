@@ -43,6 +43,8 @@ GAUGES: tuple[Row, ...] = (
     ("config_refused", "1 while the newest configuration was refused", lambda s: bool(s.config_fault)),
     ("detector_ready", "1 while the detector answers", lambda s: s.detector.standing == "ready"),
     ("detector_fallback", "1 while the second-choice model runs", lambda s: s.detector.fallback),
+    ("engine_build_share", "Of the engine that is being built, 0 to 1", lambda s: s.engine.share or 0),
+    ("engine_taken", "1 where an engine that was built here stood its trial", lambda s: s.engine.standing == "taken"),
     ("looks_share", "1 while no look is spared, 0 where alarms get what they need alone", lambda s: s.board.share),
     ("board_throttled", "1 where the board slowed itself down a moment ago", lambda s: bool(s.board.throttled)),
     ("storage_well", "1 while events and pictures can be kept", lambda s: s.storage.standing == "well"),
