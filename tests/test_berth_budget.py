@@ -11,7 +11,7 @@ from jetson_trees import BOARDS
 from minehat.detections import Detections
 from minehat.telemetry import Reading, read_all, sensors_here
 from minehat.telemetry.heat import Heat
-from minewatch.budget import (
+from minewatch.board.budget import (
     DOWN,
     FLOOR,
     HOLD,

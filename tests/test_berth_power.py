@@ -8,11 +8,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jetson_trees import BOARDS, orin_nano
 from minehat.errors import MineHatError
-from minewatch import power_memory, power_tools
+from minewatch.board import memory, tools
+from minewatch.board.memory import Memory
+from minewatch.board.power import change, power, restore
+from minewatch.board.tools import PowerTools, mode_named, modes_of
 from minewatch.cli import main
-from minewatch.power import change, power, restore
-from minewatch.power_memory import Memory
-from minewatch.power_tools import PowerTools, mode_named, modes_of
 from power_stand_in import StandIn
 
 
@@ -125,7 +125,7 @@ def test_what_a_change_left_half_done_is_put_back(board):
 
 def test_after_a_restart_clocks_are_free_and_the_mode_is_put_back_alone(board, monkeypatch):
     asked(board, "--mode", "0", "--clocks", "--yes")
-    monkeypatch.setattr(power_memory, "this_boot", lambda: "another")
+    monkeypatch.setattr(memory, "this_boot", lambda: "another")
     board.set("clocks", "of another boot\n")
     asked(board, "--restore", "--yes")
     assert board.get("mode") == "1" and board.get("clocks") == "of another boot"
@@ -146,7 +146,7 @@ def test_a_memory_that_is_damaged_is_told(board):
     ({"hang": ""}, ("--mode", "0", "--yes"), "did not end within"),
     ({}, ("--mode", "0", "--restore"), "one of them"), ({}, ("--restore", "--yes"), "nothing was changed")])
 def test_what_goes_wrong_is_one_line_with_what_to_do(board, monkeypatch, files, words, told):
-    monkeypatch.setattr(power_tools, "SECONDS", 2.0)
+    monkeypatch.setattr(tools, "SECONDS", 2.0)
     for name, text in files.items():
         board.set(name, text)
     with pytest.raises(MineHatError, match=told):
@@ -155,10 +155,10 @@ def test_what_goes_wrong_is_one_line_with_what_to_do(board, monkeypatch, files, 
 
 def test_without_the_commands_or_a_jetson_it_says_so(board, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(power_tools, "PLACES", str(tmp_path))
+    monkeypatch.setattr(tools, "PLACES", str(tmp_path))
     with pytest.raises(MineHatError, match="found no nvpmodel"):
         asked(board)
     with pytest.raises(MineHatError, match="wanted a Jetson"):
         PowerTools(tmp_path)
-    if not modes_of(power_tools.Path("/")):
+    if not modes_of(tools.Path("/")):
         assert main(["power"]) == 2 and "wanted a Jetson" in capsys.readouterr().err

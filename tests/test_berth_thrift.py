@@ -7,12 +7,12 @@ import pytest
 from jetson_trees import agx_orin, orin_nano, write, zones
 from minehat.telemetry import Reading
 from minewatch import outlook
-from minewatch.budget import DOWN, FLOOR, HOLD, STALE
+from minewatch.board.budget import DOWN, FLOOR, HOLD, STALE
+from minewatch.board.thermometer import Thermometer
+from minewatch.board.thrift import LONG, REMEMBERED, Thrift
 from minewatch.config.schema import Config
 from minewatch.metrics import Metrics
 from minewatch.status import CameraStatus
-from minewatch.thermometer import Thermometer
-from minewatch.thrift import LONG, REMEMBERED, Thrift
 from mqtt_lab import status_of
 from page_stage import Stage
 from page_stage import status_of as page_status
@@ -168,7 +168,8 @@ ELSEWHERE = """
 import functools
 import sys
 if __name__ == "__main__":
-    from minewatch import budget, cli, thermometer, watch
+    from minewatch import cli, watch
+    from minewatch.board import budget, thermometer
     budget.DOWN, thermometer.EVERY = 0.5, 0.2
     watch.Thermometer = functools.partial(thermometer.Thermometer, sys.argv[1])
     sys.exit(cli.main(["run", sys.argv[-1]]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 from . import outlook
+from .board.thrift import Thrift
 from .building.smithy import Smithy
 from .cameras.picture import Picture
 from .clock import Clock
@@ -20,7 +21,6 @@ from .posts import Posts
 from .resident import resident_bytes
 from .sinks.senders import Senders
 from .status import BoardStatus, CameraStatus, Status
-from .thrift import Thrift
 from .web.server import Page
 
 EVERY = 0.5  # seconds

@@ -32,7 +32,7 @@ def _main(argv: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from . import power
+    from .board import power
     from .doctor import command as doctor
     from .judging import replay  # here Ctrl-C is heard already while its libraries are loaded
     from .setup import command as setup

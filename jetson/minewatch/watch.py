@@ -13,6 +13,8 @@ from minehat.doors import BUG, DONE
 from minehat.errors import MineHatError
 
 from . import logs
+from .board.thermometer import Thermometer
+from .board.thrift import Thrift
 from .building.smithy import Smithy
 from .bulletin import Bulletin, note_looks, note_storage, spread
 from .cameras.nursery import Nursery
@@ -42,8 +44,6 @@ from .redact import Redactor
 from .scribe import Scribe
 from .signals import Signals
 from .sinks.senders import Senders
-from .thermometer import Thermometer
-from .thrift import Thrift
 from .web.server import Page
 
 GIVEN_UP = 78  # systemd must not start the watch again: somebody has to mend something first

@@ -14,8 +14,8 @@ from typing import Literal
 from minehat.telemetry import Reading
 from minehat.telemetry.nvml import AT_LIMIT
 
-from .config.schema import BudgetPart, CameraPart, RulesPart
-from .judging.zones import changed
+from ..config.schema import BudgetPart, CameraPart, RulesPart
+from ..judging.zones import changed
 
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # by step: of the looks above the floor, those that are still made
 FLOOR = len(SHARES) - 1

@@ -16,7 +16,7 @@ from pathlib import Path
 from minehat.errors import MineHatError
 from minehat.telemetry.sysfs import text
 
-from .config.rules import close_to
+from ..config.rules import close_to
 
 SECONDS = 60.0  # that a command may take
 PLACES = os.pathsep.join(("/usr/sbin", "/usr/bin"))  # where they lie, should PATH not say

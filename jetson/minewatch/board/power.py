@@ -17,8 +17,8 @@ from minehat.errors import MineHatError
 from minehat.progress import say
 from minehat.telemetry import read_all, sensors_here
 
-from .power_memory import Before, Memory
-from .power_tools import Mode, PowerTools, mode_named
+from .memory import Before, Memory
+from .tools import Mode, PowerTools, mode_named
 
 STATE = Path("/var/lib/minewatch/power")
 Ask = Callable[[str], bool]

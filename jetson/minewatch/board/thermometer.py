@@ -10,7 +10,7 @@ from pathlib import Path
 from minehat.telemetry import Reading, read_all, sensors_here
 from minehat.telemetry.heat import Heat
 
-from .logs import logger
+from ..logs import logger
 
 EVERY = 2.0  # seconds
 ANEW = 30  # readings after which limits are read again: a governor may move them

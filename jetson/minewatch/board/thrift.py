@@ -8,12 +8,12 @@ from typing import Protocol
 
 from minehat.telemetry import Reading
 
+from ..config.schema import CameraPart, Config
+from ..faults import Faults
+from ..judging.verdict import Verdict
+from ..logs import logger
+from ..status import BoardStatus, CameraStatus
 from .budget import STALE, Budget, allowed_looks, held_back, needed_looks, stepped, strain_of
-from .config.schema import CameraPart, Config
-from .faults import Faults
-from .judging.verdict import Verdict
-from .logs import logger
-from .status import BoardStatus, CameraStatus
 
 CAUSE = "sparse"
 LONG = 10.0  # seconds of too few looks before it is a fault

@@ -1,0 +1,1 @@
+"""Heat and power of the machine: read, kept to, changed where somebody asks for it."""
