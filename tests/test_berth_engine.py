@@ -15,9 +15,12 @@ from detectors import bright, driven
 from engines import saved
 from hand_clock import HandClock
 from minehat.engine import read_engine_card
+from minehat.errors import ManyFaults
 from minewatch.building import process
 from minewatch.building.record import FILE, FOLDER, TRIES, Record, read_record, write_record
 from minewatch.building.smithy import PATIENCE, Smithy
+from minewatch.config.check import examined
+from minewatch.config.load import read_config
 from minewatch.config.schema import Config
 from minewatch.detection.answers import Change
 from minewatch.model_choice import models_of
@@ -293,6 +296,27 @@ def test_a_record_that_cannot_be_understood_is_none(tmp_path, text):
     assert read_record(tmp_path)
     (tmp_path / FILE).write_text(text)
     assert read_record(tmp_path) is None
+
+
+def test_the_configuration_names_what_is_built_beside_what_runs(tmp_path):
+    """And `check` looks at it."""
+    path = tmp_path / "minewatch.yaml"
+    told = {"version": 1, "state": "state", "cameras": [{"name": "a", "url": str(tmp_path)}], "web": {"enabled": False},
+            "model": {"file": "a.engine", "engine": {"onxx": "b.onnx", "target": "rtxx"}}}
+    path.write_text(json.dumps(told))
+    with pytest.raises(ManyFaults) as caught:
+        read_config(path)
+    for fault in ("model.engine.onxx: no such key (did you mean 'onnx'?)", "model.engine.target: found 'rtxx'"):
+        assert any(fault in line for line in caught.value.lines)
+    told["model"] = {"file": "a.engine", "engine": {"onnx": "b.onnx"}}
+    path.write_text(json.dumps(told))
+    with pytest.raises(ManyFaults, match="`file` is an engine already"):
+        read_config(path)
+    told["model"]["file"] = str(bright_onnx(tmp_path / "bright.onnx"))
+    path.write_text(json.dumps(told))
+    assert examined(read_config(path)) == 1
+    bright_onnx(tmp_path / "b.onnx")
+    assert examined(read_config(path)) == 0
 
 
 # The whole of it

@@ -329,6 +329,19 @@ def test_secrets_of_one_name_get_files_of_their_own(box):
     assert made.files["a-b-2.password"] == "A-B's\n"
 
 
+def test_what_root_writes_belongs_to_whom_the_folder_belongs(box):
+    """Or else the watch, which is not root, could not read its passwords."""
+    if os.geteuid() == 0:
+        os.chown(box.etc, 1234, 1234)
+    made = made_by(box, cameras=[{"name": "a", "url": "rtsp://a", "user": "u", "password": "word"}])
+    box.config.write_text("site: old\n")
+    with laid_aside(made, box.etc) as aside:
+        assert mode(aside) == 0o700
+        put_in_place(made, aside, box.etc)
+    assert len(box.files()) == 3
+    assert {path.stat().st_uid for path in box.etc.iterdir()} == {box.etc.stat().st_uid}
+
+
 def test_a_move_that_fails_leaves_all_as_it_was(box):
     made = made_by(box, cameras=[{"name": "a", "url": "rtsp://a", "user": "u", "password": "word"}])
     box.config.mkdir()
