@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
 from bright_onnx import bright_onnx
 from cuda_stub import stub_environment
 from jetson_trees import BOARDS, emmc, write
-from minehat.doctor import CODES, FAULT, NOTE, WARNING, WELL
+from minehat.doctor import CODES, FAULT, NOTE, WARNING, WELL, looked_at
 from minehat.doctor.graphics import graphics
 from minehat.doctor.lines import lines_of
 from minewatch.berth.installing.layout import SERVICE, Layout
@@ -164,11 +167,40 @@ def test_a_wrong_configuration_is_told_and_what_can_be_used_of_it_is_looked_at(t
     assert found["configuration"].level == FAULT and "media_bg" in found["configuration"].found
     assert f"minewatch check {config}" in found["configuration"].cure and found["camera gate"].level == FAULT
     assert sorted(tmp_path.iterdir()) == before
+    config.write_text(config.read_text().replace("media_bg", "media_gb").replace(
+        "/nowhere.mp4", "rtsp://me:Glueckauf@127.0.0.1:99999/x"))
+    about = {one.what: one for one in examine(tmp_path, config)}["configuration"]
+    assert about.level == FAULT and "Glueckauf" not in about.text
     config.write_text("version: [")
     found = {one.what: one for one in examine(tmp_path, config)}
     assert found["configuration"].level == FAULT and "state" not in found
     absent = {one.what: one for one in examine(tmp_path, tmp_path / "absent.yaml")}["configuration"]
     assert absent.level == FAULT and "absent.yaml cannot be read" in absent.found
+
+
+def test_what_is_closed_to_whoever_asks_is_to_be_looked_at_with_sudo(tmp_path):
+    root = Path(tempfile.mkdtemp())  # pytest's own folders are closed to others
+    try:
+        root.chmod(0o755)
+        configured(root / "etc/minewatch", "gate=/nowhere.mp4")
+        (root / "etc/minewatch").chmod(0o700)
+        with as_nobody():
+            found = {one.what: one for one in examine(root)}
+            kept, = looked_at([("state", partial(state, root, root / "etc/minewatch/state"))])
+    finally:
+        shutil.rmtree(root)
+    for one in (found["configuration"], kept):
+        assert one.level == NOTE and "closed to this user" in one.found and "sudo" in one.cure
+
+
+@contextmanager
+def as_nobody():
+    """Files are opened by a user who has no rights to anything."""
+    os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def test_secrets_that_systemd_hands_to_the_service_are_no_mistakes(tmp_path):
@@ -246,6 +278,14 @@ def test_whatever_stands_in_the_files_of_a_disk_it_answers(tmp_path, kind):
 def test_a_clock_is_told_by_who_sets_it(running, error, now, level, said):
     found = time_source.look(running, error, now, installed=NOW)
     assert found.level == level and said in found.found and bool(found.cure) == (level != WELL)
+
+
+def test_a_kernel_that_does_not_tell_is_no_fault():
+    def refused():
+        raise OSError(1, "Operation not permitted")
+
+    found, = time_source.time_source(Path("/"), refused)
+    assert found.level == NOTE and "not permitted" in found.found
 
 
 def test_this_kernels_clock_is_asked(tmp_path):

@@ -14,10 +14,9 @@ from minehat.inputs import is_url
 
 from ..cameras.address import Address, address_of
 from ..config.schema import CameraPart, Config
-from .reach import PATIENCE, connected
+from .reach import AT_ONCE, PATIENCE, connected
 from .state import below
 
-AT_ONCE = 16
 ENOUGH = 64  # bytes of an answer's first line
 BLIND = "It is not watched meanwhile"
 RTSP = b"RTSP/"

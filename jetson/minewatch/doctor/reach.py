@@ -7,6 +7,7 @@ import socket
 
 from minehat.errors import MineHatError
 
+AT_ONCE = 16  # asked side by side
 PATIENCE = 4.0  # seconds
 UNREACHED = (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
-from minehat.doctor import FAULT, WARNING, WELL, Finding
+from minehat.doctor import FAULT, NOTE, WARNING, WELL, Finding
 from minehat.telemetry.sysfs import text
 
 SOURCES = {"systemd-timesyn": "systemd-timesyncd", "chronyd": "chronyd", "ntpd": "ntpd", "ptp4l": "ptp4l"}  # by comm
@@ -41,7 +41,11 @@ def time_source(root: Path, error: Callable[[], float | None] = kernel_error,
     """Nothing where `root` is another machine. error: as `kernel_error`; now: seconds since 1970."""
     if root != Path("/"):
         return
-    yield look(sources(root), error(), now(), Path(__file__).stat().st_mtime)
+    try:
+        yield look(sources(root), error(), now(), Path(__file__).stat().st_mtime)
+    except OSError as exc:
+        yield Finding("time", NOTE, f"the kernel does not say who sets the clock ({exc.strerror})", "A container may "
+                      "hide it", "Look on the machine itself: `timedatectl`")
 
 
 def sources(root: Path) -> list[str]:

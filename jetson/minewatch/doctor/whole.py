@@ -6,17 +6,15 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from minehat.doctor import FAULT, NOTE, WARNING, WELL, Finding, Look, looked_at, machine_looks
+from minehat.doctor import Finding, Look, looked_at, machine_looks
 from minehat.doctor.models import model as model_look
 from minehat.doctor.rights import NODES, rights
-from minehat.errors import MineHatError
 
 from ..berth.installing.layout import USER, Layout
-from ..config.load import read_partly
 from ..config.schema import Config
 from . import cameras, receivers, service, state, time_source, wear
-from .environment import as_the_service_has_it
-from .state import closed_to, is_known
+from .configuration import configuration
+from .state import is_known
 
 USUAL = "etc/minewatch/minewatch.yaml"
 
@@ -28,36 +26,13 @@ def examine(root: Path, path: Path | None = None) -> list[Finding]:
     """
     file = path or root / USUAL
     user = USER if root == Path("/") and file == root / USUAL and is_known(USER) else ""
-    config, about = None, [Finding("configuration", NOTE, f"none is at {file}, and none was named", "Cameras, events "
-                                   "and receivers are not looked at", "Make one: `minewatch setup`, or name one: "
-                                   "`minewatch doctor FILE`")]
-    if path or file.exists():
-        config, about = _configuration(file, user)
+    kept: list[Config] = []
+    about = looked_at([("configuration", partial(configuration, file, user, path is not None, kept))])
     looks: list[tuple[str, Look]] = [
         *machine_looks(root), ("wear", partial(wear.wear, root)), ("time", partial(time_source.time_source, root)),
         ("release", partial(service.release, Layout(root))), ("service", partial(service.unit, root)),
         ("configuration", lambda: about)]
-    return looked_at([*looks, *(_of_watch(root, config, user) if config else ())])
-
-
-def _configuration(file: Path, user: str) -> tuple[Config | None, list[Finding]]:
-    """As much of it as can be used, and what is to be said of it. user: the service's, if it is the service's."""
-    what = "configuration"
-    try:
-        with as_the_service_has_it(file):
-            _, config, mistakes = read_partly(file)
-    except MineHatError as exc:
-        return None, [Finding(what, FAULT, str(exc))]
-    if mistakes:
-        count = "one mistake" if len(mistakes) == 1 else f"{len(mistakes)} mistakes; the first"
-        return config, [Finding(what, FAULT, f"{count}: {mistakes[0]}", "The watch does not start with it",
-                                f"See all: `minewatch check {file}`")]
-    if user and closed_to(user, file):
-        return config, [Finding(what, FAULT, f"{file} is not {user}'s", "The service cannot use it",
-                                f"`sudo chown -R {user}: {file.parent}`")]
-    on = sum(camera.enabled for camera in config.cameras) if config else 0
-    level, why = (WELL, "") if on else (WARNING, "Nothing is watched")
-    return config, [Finding(what, level, f"{file}: {on} camera{'s' * (on != 1)} on", why)]
+    return looked_at([*looks, *(look for config in kept for look in _of_watch(root, config, user))])
 
 
 def _of_watch(root: Path, config: Config, user: str) -> Iterator[tuple[str, Look]]:

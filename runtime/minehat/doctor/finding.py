@@ -60,6 +60,8 @@ def _found(what: str, look: Look) -> list[Finding]:
         return list(look())
     except MineHatError as exc:
         return [Finding(what, WARNING, str(exc))]
+    except PermissionError as exc:
+        return [Finding(what, NOTE, f"{exc.filename or what} is closed to this user", "", "Look again with sudo")]
     except Exception as exc:  # whatever this machine is like, the other looks still answer
         return [Finding(what, WARNING, f"could not be looked at ({type(exc).__name__}: {exc})", "",
                         "Report this line to us")]
