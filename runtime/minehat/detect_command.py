@@ -12,8 +12,8 @@ and cameras also have "frame" (from 0) and "seconds". A .jsonl file gets one suc
 
 --ray is for archives that are too large for one core, or one machine: folders and long videos are cut into parts, and
 what comes of them is put together as if they had been seen in one go. All machines of a cluster must have the model
-and the sources at the same places, as in a shared folder. Ray trusts everybody who reaches its ports: keep a cluster in
-a network of its own.
+and the sources at the same places, as in a shared folder; where their processors are of different kinds, INT8 models
+round differently on them. Ray trusts everybody who reaches its ports: keep a cluster in a network of its own.
 
 exit codes: 0 done; 2 nothing was begun, for the model or an argument cannot be used or none of the sources
 is there; 3 inputs were not there or could not be read, some or all of them, and the rest is done; 5 the GPU
