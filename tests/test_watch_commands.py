@@ -9,7 +9,7 @@ from conftest import ROOT
 from minebench.faults import asked_by, read_catalogue, read_seen, table
 from minewatch.config.passwords import agrees
 
-COMMANDS = ("run", "check", "replay", "support", "doctor", "hash-password")
+COMMANDS = ("run", "check", "setup", "replay", "support", "doctor", "hash-password")
 
 
 def minewatch(*words, stdin="", **env):

@@ -39,7 +39,7 @@ from ..redact import Redactor
 from . import wizard
 from .drafts import config_from, read_answers
 from .onvif.probe import cameras_here
-from .places import NAME, usual_config
+from .places import CONFIGURATIONS, NAME, usual_config
 from .terminal import Terminal
 from .writing import Layout, folder_for, laid_aside, layout, put_in_place
 
@@ -151,7 +151,8 @@ def _tell(config: Config, path: Path, made: Layout, backup: Path | None) -> None
         say(f"Passwords, closed to others, beside it: {', '.join(secrets)}")
     if config.model.engine:
         say("The engine is built while the watch runs already; the page shows how far it is.")
-    say(f"Begin to watch: `sudo systemctl enable --now minewatch`, or `minewatch run {path}`.")
+    service = path == CONFIGURATIONS / NAME
+    say(f"Begin to watch: `{'sudo systemctl enable --now minewatch' if service else f'minewatch run {path}'}`.")
     if config.web.enabled and not config.web.listen.startswith("unix:"):
         say(f"Then draw zones on the page, http://{config.web.listen}/, at each camera.")
     if any(is_url(camera.url) for camera in config.cameras):
