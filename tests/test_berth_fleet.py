@@ -16,7 +16,7 @@ from minehat.errors import MineHatError
 from minewatch.berth.errors import Refused
 from minewatch.berth.signing import fingerprint
 from minewatch.config.load import config_of
-from minewatch.fleet import config_file, trial
+from minewatch.fleet import config_file, ledger, trial
 from minewatch.fleet.ledger import Ledger, alone, folder_of
 from minewatch.fleet.merging import change_of, merged
 from minewatch.fleet.packing import Wish, pack
@@ -362,7 +362,8 @@ def test_files_that_nobody_names_any_more_go(tmp_path, keys, box):
     assert there == {lying_in(box.state, one.digest).name for one in (second, third)}, first
 
 
-def test_two_at_once_do_not_meet(box):
+def test_two_at_once_do_not_meet(box, monkeypatch):
+    monkeypatch.setattr(ledger, "PATIENCE", 0.3)
     with alone(box.state), pytest.raises(MineHatError, match="another process"):
         box.does("look")
 

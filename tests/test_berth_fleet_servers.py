@@ -29,13 +29,6 @@ def server(tmp_path):
         yield server
 
 
-@pytest.fixture
-def hurried(monkeypatch):
-    """Less patience, so that the tests need less."""
-    monkeypatch.setattr(sources, "PATIENCE", 0.3)
-    monkeypatch.setattr(tasks, "SOURCE_SECONDS", 1.0)
-
-
 def refusal(box, place, **more):
     """The one line that a look tells, and that it tells it once."""
     first = box.does("look", place, **more)
@@ -81,7 +74,8 @@ def test_what_a_server_refuses_is_told_with_its_number(box, server, status):
     assert str(status) in refusal(box, f"{server.url}/update")[1]
 
 
-def test_a_server_that_says_nothing_is_left(box, hurried):
+def test_a_server_that_says_nothing_is_left(box, monkeypatch):
+    monkeypatch.setattr(sources, "PATIENCE", 0.3)
     with socket.socket() as ear:
         ear.bind(("127.0.0.1", 0))
         ear.listen()
@@ -96,7 +90,8 @@ def test_a_server_that_is_not_there_is_told(box):
 
 
 @pytest.mark.parametrize("drip", [b"H", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"], ids=["headers", "body"])
-def test_a_server_that_drips_has_its_time_and_no_more(box, hurried, drip):
+def test_a_server_that_drips_has_its_time_and_no_more(box, monkeypatch, drip):
+    monkeypatch.setattr(tasks, "SOURCE_SECONDS", 0.6)
     stop = threading.Event()
 
     def dripping(ear):
@@ -120,7 +115,7 @@ def test_a_server_that_drips_has_its_time_and_no_more(box, hurried, drip):
         thread = threading.Thread(target=dripping, args=(_patient(ear, stop),))
         thread.start()
         try:
-            assert "within 1 s" in refusal(box, f"http://127.0.0.1:{ear.getsockname()[1]}")[1]
+            assert "within 0.6 s" in refusal(box, f"http://127.0.0.1:{ear.getsockname()[1]}")[1]
         finally:
             stop.set()
             thread.join()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,7 @@ from minehat.files import make_folder, write_whole
 
 FILE = "ledger.json"
 LOCK = "lock"
+PATIENCE = 60.0  # seconds that one waits for another
 MOST = 100  # refused updates, and applied ones, that are remembered
 
 
@@ -62,15 +64,22 @@ def write_ledger(state: Path, ledger: Ledger) -> None:
 
 @contextmanager
 def alone(state: Path) -> Iterator[None]:
-    """Inside, no other process touches the updates of this state folder. Raises MineHatError while one does."""
+    """Inside, no other process touches the updates of this state folder. Raises MineHatError where one goes on."""
     make_folder(folder_of(state))
     handle = os.open(folder_of(state) / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise MineHatError("updates of this box are being looked at by another process. Wait until it is done, "
-                               "then type it again.") from exc
+        _lock(handle, time.monotonic() + PATIENCE)
         yield
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, until: float) -> None:
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            if time.monotonic() >= until:
+                raise MineHatError("updates of this box are being looked at by another process. Wait until it is done, "
+                                   "then type it again.") from exc
+            time.sleep(0.1)
