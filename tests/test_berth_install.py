@@ -112,11 +112,11 @@ def test_an_update_goes_forth_and_back_and_an_older_one_only_when_asked_for(both
     assert install(oldest, "--root", both, "--older", "--dry-run").returncode == 0
 
 
-def test_the_third_release_takes_the_place_of_the_first(both, maker, tmp_path):
-    third = maker.bundle(tmp_path / "third", "3.0", "20260301T000000Z")
-    assert install(third, "--root", both).returncode == 0
-    assert runs(both) == "minehat 3.0 now\n"
-    assert sorted(os.listdir(both / "opt/minehat/releases")) == [NEW, "3.0-20260301T000000Z"]
+def test_releases_that_no_link_points_at_any_more_go(both, new):
+    releases = both / "opt/minehat/releases"
+    shutil.copytree(releases / OLD, releases / "0.5-20251101T000000Z", symlinks=True)
+    assert install(new, "--root", both).returncode == 0
+    assert sorted(os.listdir(releases)) == [OLD, NEW]
 
 
 def test_the_systems_own_module_stays_and_the_bundle_brings_it_where_it_is_absent(updated):
@@ -182,12 +182,12 @@ HARMED = {
 
 
 @pytest.mark.parametrize("case", HARMED)
-def test_a_bundle_that_is_not_whole_or_was_changed_is_refused_before_anything_is_written(case, copy, root):
+def test_a_bundle_that_is_not_whole_or_was_changed_is_refused_before_anything_is_written(case, copy, settled):
     change, words = HARMED[case]
     change(copy)
-    before = tree(root)
-    refused(install(copy, "--root", root), *words)
-    assert tree(root) == before
+    before = tree(settled)
+    refused(install(copy, "--root", settled), *words)
+    assert tree(settled) == before
 
 
 UNFIT = {
@@ -199,12 +199,12 @@ UNFIT = {
 
 
 @pytest.mark.parametrize("case", UNFIT)
-def test_a_bundle_that_does_not_fit_the_box_is_refused_before_anything_is_written(case, copy, root, maker):
+def test_a_bundle_that_does_not_fit_the_box_is_refused_before_anything_is_written(case, copy, settled, maker):
     changes, words = UNFIT[case]
     maker.change(copy, **changes)
-    before = tree(root)
-    refused(install(copy, "--root", root), *words)
-    assert tree(root) == before
+    before = tree(settled)
+    refused(install(copy, "--root", settled), *words)
+    assert tree(settled) == before
 
 
 def test_only_the_pinned_key_opens_the_door_until_another_is_named(both, copy, tmp_path):

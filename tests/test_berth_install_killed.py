@@ -77,11 +77,6 @@ def runs(root):
     return subprocess.run([root / "usr/local/bin/minewatch", "now"], capture_output=True, text=True, check=True).stdout
 
 
-@pytest.mark.parametrize("words", ["wheels.txt", ".complete.new"])
-def test_killed_while_it_makes_the_release_the_old_one_runs_and_the_next_run_finishes(words, stage, tmp_path):
-    stage.struck(copy(stage.settled, tmp_path / "root"), point(stage.points, words))
-
-
 def test_killed_while_it_turns_to_the_release_one_of_both_runs_and_the_next_run_finishes(stage, tmp_path):
     rest = stage.killed(stage.new, 0, "--root", copy(stage.staged, tmp_path / "rest")).stderr.splitlines()
     for words in (".previous.new", ".current.new", "journald.conf.d/", "opt/minehat/unsettled"):

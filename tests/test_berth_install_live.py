@@ -130,20 +130,14 @@ def test_a_release_with_which_the_watch_does_not_become_ready_is_turned_back_fro
     assert "video" in box.run("id", "-nG", "minewatch").stdout.split()
     asked = (box.root / "asked").read_text()
     assert "daemon-reload" in asked and "enable minewatch.service" in asked
-    box.maker.bundle(box.root / "bundles/new", "2.0", "20260201T000000Z", python=box.version)
-    (box.root / "asked").unlink()
-    assert box.install(bundle="/bundles/new").returncode == 0
-    asked = (box.root / "asked").read_text()
-    assert asked.splitlines()[-1] == "is-active --quiet minewatch.service" and "restart minewatch.service" in asked
-    assert "enable" not in asked  # whoever has disabled it meant it
     box.maker.bundle(box.root / "bundles/broken", "3.0", "20260301T000000Z", python=box.version)
     ran = box.install(bundle="/bundles/broken")
     assert ran.returncode == 2 and "did not become ready" in ran.stderr and len(ran.stderr.splitlines()) == 1
-    assert box.current() == "minehat 2.0\n"
-    assert box.install("--rollback").returncode == 0 and box.current() == "minehat 1.0\n"
+    assert box.current() == "minehat 1.0\n"
     (box.root / "asked").unlink()
     assert box.install().returncode == 0  # all is as it should be: the watch is left alone
-    assert " restart" not in (box.root / "asked").read_text().replace("try-restart", "")
+    asked = (box.root / "asked").read_text().splitlines()
+    assert not [line for line in asked if line.startswith(("restart", "enable"))]  # whoever has disabled it meant it
     assert box.install("--uninstall").returncode == 0
     assert "disable --now minewatch.service" in (box.root / "asked").read_text()
 
