@@ -32,7 +32,8 @@ def examine(root: Path, path: Path | None = None) -> list[Finding]:
         *machine_looks(root), ("wear", partial(wear.wear, root)), ("time", partial(time_source.time_source, root)),
         ("release", partial(service.release, Layout(root))), ("service", partial(service.unit, root)),
         ("configuration", lambda: about)]
-    return looked_at([*looks, *(look for config in kept for look in _of_watch(root, config, user))])
+    return looked_at([*looks, *(look for config in kept for look in _of_watch(root, config, user))],
+                     label="looking")
 
 
 def _of_watch(root: Path, config: Config, user: str) -> Iterator[tuple[str, Look]]:

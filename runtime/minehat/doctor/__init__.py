@@ -32,4 +32,5 @@ def machine_looks(root: Path) -> list[tuple[str, Look]]:
 
 def examine(root: Path, files: Sequence[Path] = ()) -> list[Finding]:
     """A machine, and models that shall run on it. Raises nothing."""
-    return looked_at([*machine_looks(root), *(("model", partial(models.model, root, file)) for file in files)])
+    return looked_at([*machine_looks(root), *(("model", partial(models.model, root, file)) for file in files)],
+                     label="looking")

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..doors import DONE, MENDABLE, SOME_FAILED
 from ..errors import MineHatError
+from ..progress import bar
 
 WELL, NOTE, WARNING, FAULT = "well", "note", "warning", "fault"  # from best to worst
 LEVELS = (WELL, NOTE, WARNING, FAULT)
@@ -35,13 +36,14 @@ class Finding:
 Look = Callable[[], Iterable[Finding]]
 
 
-def looked_at(looks: Sequence[tuple[str, Look]], at_once: int = 3) -> list[Finding]:
-    """What all looks found, in their order, `at_once` side by side.
+def looked_at(looks: Sequence[tuple[str, Look]], at_once: int = 3, label: str = "") -> list[Finding]:
+    """What all looks found, in their order, `at_once` side by side. label: of a progress bar, none where it is empty.
 
     A look that fails is a finding as well: this raises nothing.
     """
     with ThreadPoolExecutor(at_once) as pool:
-        return [finding for found in pool.map(lambda look: _found(*look), looks) for finding in found]
+        found = pool.map(lambda look: _found(*look), looks)
+        return [finding for each in (bar(found, len(looks), label) if label else found) for finding in each]
 
 
 def worst(findings: Iterable[Finding]) -> str:
