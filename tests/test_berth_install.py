@@ -4,6 +4,7 @@ import ast
 import fcntl
 import hashlib
 import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -225,6 +226,20 @@ def test_a_first_bundle_is_trusted_only_when_somebody_compared_its_key(tmp_path,
     (tmp_path / "root").mkdir()
     refused(install(old, "--root", tmp_path / "root"), maker.fingerprint, "--accept-key")
     refused(install(old, "--root", tmp_path / "root", "--accept-key", maker.fingerprint[:-1] + "g"), maker.fingerprint)
+    assert not list((tmp_path / "root").iterdir())
+
+
+@pytest.mark.parametrize(("answer", "code"), [("yes", 0), ("y", 2)])
+def test_at_a_terminal_somebody_is_asked_whether_the_key_is_the_right_one(tmp_path, old, maker, answer, code):
+    ours, theirs = pty.openpty()
+    (tmp_path / "root").mkdir()
+    with subprocess.Popen(["sh", old / "install.sh", "--root", tmp_path / "root", "--dry-run"], stdin=theirs,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as ran:
+        os.close(theirs)
+        os.write(ours, f"{answer}\n".encode())
+        told = ran.communicate(timeout=60)[0]
+    os.close(ours)
+    assert ran.returncode == code and maker.fingerprint in told and "trusted from now on" in told
     assert not list((tmp_path / "root").iterdir())
 
 

@@ -99,8 +99,10 @@ def box(tmp_path):
 
 def test_the_watchs_user_owns_data_alone_and_runs_what_root_installed_and_goes_with_it(box):
     """A strict umask of root's does not close the release to the watch's user."""
-    ran = box.install("--key", "/bundles/key.pem", umask=0o077)
+    (box.root / "bundles/answers.yaml").touch()
+    ran = box.install("--key", "/bundles/key.pem", "--answers", "/bundles/answers.yaml", umask=0o077)
     assert ran.returncode == 0, ran.stderr
+    assert "minehat 1.0 setup /etc/minewatch/minewatch.yaml --answers /bundles/answers.yaml\n" in ran.stdout
     number = box.user()
     assert number and box.owner("etc/minewatch") == box.owner("var/lib/minewatch") == (number, 0o750)
     assert box.owner("etc/minewatch/trusted.pem") == (0, 0o644)
@@ -140,6 +142,12 @@ def test_a_release_with_which_the_watch_does_not_become_ready_is_turned_back_fro
     assert not [line for line in asked if line.startswith(("restart", "enable"))]  # whoever has disabled it meant it
     assert box.install("--uninstall").returncode == 0
     assert "disable --now minewatch.service" in (box.root / "asked").read_text()
+
+
+def test_a_file_of_answers_that_is_not_there_is_missed_before_anything_is_done(box):
+    ran = box.install("--key", "/bundles/key.pem", "--answers", "/nowhere.yaml")
+    assert ran.returncode == 2 and "/nowhere.yaml" in ran.stderr
+    assert box.left() == set()
 
 
 def test_only_root_installs(box):

@@ -30,6 +30,7 @@ def main(here: str, arguments: Sequence[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):  # a terminal that goes away leaves no half release either
         signal.signal(number, lambda got, _: sys.exit(128 + got))
     os.umask(0o022)  # the watch's user reads what root installs
+    os.nice(5)  # the release before goes on watching meanwhile
     try:
         _do(Path(here), args)
     except Refused as exc:
