@@ -75,7 +75,7 @@ def asked(state: Path) -> Path:
 def _look(task: Task, state: Path, ledger: Ledger) -> Done:
     """The first source with news is enough; each one that fails is told once, until it does well again."""
     _sweep(state)
-    here, login = Here(task.site, task.box, task.release), Login(**task.login)
+    here, login, before = Here(task.site, task.box, task.release), Login(**task.login), ledger
     found: Update | None = None
     refusals: list[tuple[str, str]] = []
     for place in (*_brought(state), *task.sources):
@@ -89,7 +89,8 @@ def _look(task: Task, state: Path, ledger: Ledger) -> Done:
         if found:
             break
     ledger, news = _reported(task, state, ledger, login)
-    write_ledger(state, ledger)
+    if ledger != before:
+        write_ledger(state, ledger)
     if found is None:
         asked(state).unlink(missing_ok=True)
         return Done(refusals=(*refusals, *news))

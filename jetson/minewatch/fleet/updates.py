@@ -48,7 +48,7 @@ class Updates:
     """One errand at a time, and at most one update on trial."""
 
     def __init__(self, config: Config, path: Path, clock: Clock) -> None:
-        self._config, self._path, self._clock = config, path.absolute(), clock
+        self._config, self._path, self._clock, self._release = config, path.absolute(), clock, release_here()
         self._errand: Errand | None = None
         self._leaving: list[Errand] = []
         self._found: Done | None = None  # whole and verified, and not yet on trial
@@ -195,7 +195,7 @@ class Updates:
     def _task(self, what: str, **more: Any) -> Task:
         part = self._config.updates
         return Task(what, str(self._path), str(self._config.state), str(part.key or self._path.parent / KEY),
-                    self._config.site, self._box, release_here(), disk_share=self._config.keep.disk_share,
+                    self._config.site, self._box, self._release, disk_share=self._config.keep.disk_share,
                     wall=self._clock.wall(), **more)
 
     @property
