@@ -17,7 +17,7 @@ from hand_clock import HandClock
 from minehat.engine import read_engine_card
 from minehat.errors import ManyFaults
 from minewatch.building import process
-from minewatch.building.record import FILE, FOLDER, TRIES, Record, read_record, write_record
+from minewatch.building.record import FILE, FOLDER, TRIES, Record, read_record, stamp_of, write_record
 from minewatch.building.smithy import PATIENCE, Smithy
 from minewatch.config.check import examined
 from minewatch.config.load import read_config
@@ -215,6 +215,19 @@ def test_a_blind_engine_is_refused_at_its_trial_and_the_model_goes_on(tmp_path):
         assert one.turn().standing == "refused" and "heads that the old one" in one.turn().text
         assert one.smithy.engine is None and looking.detector.status().model == "bright"
         assert remembered(tmp_path, "refused").tries == 1
+
+
+def test_an_engine_of_an_older_library_is_built_anew_at_the_start(tmp_path, word):
+    """It is the first choice by its record, until the builder says that it is of another make."""
+    onnx, folder = word("well"), tmp_path / "state" / FOLDER
+    stamp = stamp_of(onnx, "rtx", 8)
+    write_record(folder, Record(stamp, "key of older things", "old.engine", "passed"))
+    with held(config_of(tmp_path, onnx)) as one:
+        assert one.smithy.engine == folder / "old.engine" and one.smithy.status().standing == "taken"
+        one.until("waiting")
+        assert one.smithy.engine is None and one.wanted() == folder / "made.onnx"
+        assert one.heed("swapped") and one.smithy.engine == folder / "made.onnx"
+        wait_for(lambda: remembered(tmp_path, "passed").engine == "made.onnx")
 
 
 def test_an_engine_waits_for_somebody_to_look_at(tmp_path, word):

@@ -31,7 +31,7 @@ class Smithy:
     """
 
     def __init__(self, config: Config, clock: Clock, entry: str = ENTRY) -> None:
-        self._clock, self._entry = clock, entry
+        self._clock, self._entry, self._pen = clock, entry, threading.Lock()
         self._worker: Worker | None = None
         self._leaving: list[Worker] = []
         self._begin(config)
@@ -177,8 +177,16 @@ class Smithy:
 
     def _remember(self, record: Record) -> None:
         """By a thread of its own: the loop waits for no disk."""
-        self._record = record
-        threading.Thread(target=_write, args=(self._folder, record), name="engine-record").start()
+        self._record = self._newest = record
+        threading.Thread(target=self._write, name="engine-record").start()
+
+    def _write(self) -> None:
+        """The newest one, whichever thread comes first."""
+        try:
+            with self._pen:
+                write_record(self._folder, self._newest)
+        except MineHatError as exc:
+            log.warning("what came of it cannot be remembered", reason=str(exc))
 
     def _dismiss(self) -> None:
         if self._worker:
@@ -186,10 +194,3 @@ class Smithy:
             self._worker.close()
             self._leaving.append(self._worker)
         self._worker = None
-
-
-def _write(folder: Path, record: Record) -> None:
-    try:
-        write_record(folder, record)
-    except MineHatError as exc:
-        log.warning("what came of it cannot be remembered", reason=str(exc))

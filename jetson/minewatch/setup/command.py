@@ -147,6 +147,8 @@ def _text(path: Path) -> str | None:
 
 def _tell(config: Config, path: Path, made: Layout, backup: Path | None) -> None:
     say(f"\n{path} is written" + (f"; the one before is kept as {backup.name}" if backup else "") + ".")
+    if backup:
+        say("A watch that runs on it takes the new one by SIGHUP: `sudo systemctl reload minewatch`.")
     if secrets := [name for name in made.files if name != made.config]:
         say(f"Passwords, closed to others, beside it: {', '.join(secrets)}")
     if config.model.engine:
