@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import time
@@ -110,10 +109,18 @@ def test_files_outside_its_own_are_not_written_and_the_pinned_key_stays(box: Boo
 
 
 def test_devices_that_are_not_on_its_list_are_closed_even_to_root(box: Booted) -> None:
-    box.shell("test -e /dev/other || mknod -m 666 /dev/other c 10 229")
+    """And a name with a star in it, as our list has them, opens what /proc/devices calls so."""
+    box.shell("mknod -m 666 /dev/other c 10 229")  # one of `misc`
     in_its_cgroup = "echo $$ >/sys/fs/cgroup/system.slice/minewatch.service/cgroup.procs; "
-    assert "not permitted" in box.shell(f"{in_its_cgroup} head -c 1 /dev/other", check=False)
     assert box.shell(f"{in_its_cgroup} head -c 1 /dev/zero | wc -c; : >/dev/null") == "1"
+    assert "not permitted" in box.shell(f"{in_its_cgroup} : </dev/other", check=False)
+    drop_in = "/run/systemd/system/minewatch.service.d"
+    box.shell(f"mkdir -p {drop_in} && printf '[Service]\\nDeviceAllow=char-*sc r\\n' >{drop_in}/other.conf && "
+              f"systemctl daemon-reload && systemctl restart {UNIT}")
+    try:
+        assert "not permitted" not in box.shell(f"{in_its_cgroup} : </dev/other", check=False)
+    finally:
+        box.shell(f"rm -r {drop_in} && systemctl daemon-reload && systemctl restart {UNIT}")
 
 
 def test_a_reload_is_taken_a_wrong_one_refused_and_it_watches_on(box: Booted) -> None:
@@ -189,8 +196,7 @@ def test_what_dies_at_once_is_started_twenty_times_and_no_more(box: Booted, figu
 
 def test_the_support_file_holds_the_journal_and_tells_whom_it_is_shut_to(box: Booted) -> None:
     box.run(PROGRAM, "support", CONFIG, "-o", "/tmp/for-root.tar.gz")
-    began = json.loads(box.run("python3", "-c", LOG_OF, "/tmp/for-root.tar.gz").splitlines()[0])
-    assert began["event"] and began["time"]
+    assert '"event": "watch_began"' in box.run("python3", "-c", LOG_OF, "/tmp/for-root.tar.gz")
     box.run("chroot", "--userspec=minewatch:minewatch", "/", PROGRAM, "support", CONFIG, "-o", "/tmp/for-user.tar.gz")
     assert "as root" in box.run("python3", "-c", LOG_OF, "/tmp/for-user.tar.gz")
     assert "max 400.0M" in box.run("journalctl", "--no-pager", "--unit=systemd-journald")
