@@ -101,11 +101,13 @@ def test_a_removal_that_was_killed_is_finished_by_the_next(stage, tmp_path):
 
 
 @pytest.mark.soak
-def test_killed_before_any_step_at_all(stage, tmp_path, figure):
-    """Every single thing that an update changes, one after the other."""
-    for at in range(1, len(stage.points) + 1):
-        root = copy(stage.settled, tmp_path / f"root{at}")
-        stage.struck(root, at)
-        shutil.rmtree(root)
-    figure("I1", f"kill -9 before each of {len(stage.points)} steps of an update: the old release ran, "
-                 "the next run finished it")
+def test_killed_before_every_step_of_turning_and_many_of_making(stage, tmp_path, figure):
+    turning = stage.killed(stage.new, 0, "--root", copy(stage.staged, tmp_path / "all")).stderr.splitlines()
+    making = range(1, len(stage.points) - len(turning), 7)
+    for start, points in ((stage.staged, range(1, len(turning) + 1)), (stage.settled, making)):
+        for at in points:
+            root = copy(start, tmp_path / "root")
+            stage.struck(root, at)
+            shutil.rmtree(root)
+    figure("I1", f"kill -9 before each of {len(turning)} steps that turn to a release and {len(making)} of those that "
+                 "make it: a release ran each time, and the next run finished")
