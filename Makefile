@@ -17,7 +17,7 @@ watch-demo: setup
 	$(PY) benchmarks/watch_demo.py --out out/watch-demo
 
 test: setup lint
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --dist loadfile
 
 soak: setup
 	$(PY) -m pytest -m soak

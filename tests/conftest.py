@@ -21,6 +21,7 @@ PASSED = pytest.StashKey[bool]()
 NO_REAL_DATA = "the real pictures (../shared/data) are not here"
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+os.environ.pop("COLUMNS", None)  # of a terminal, or of who runs tests side by side: what is printed would be wrapped
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # of tests that load ONNX Runtime by themselves
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in a shell's background jobs, and in all that they start

@@ -215,7 +215,8 @@ def test_an_index_that_tells_no_hash_is_refused():
         wanted_of('[[packages]]\nname = "a"\nversion = "1"\nwheels = [{ url = "https://x/a-1-py3-none-any.whl" }]', JP6)
 
 
-def test_what_does_not_resolve_is_said_in_one_line(only, tmp_path):
+def test_what_does_not_resolve_is_said_in_one_line(only, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")  # a narrow terminal's
     files = wheels_of_the_watch()
     with served({file: raw for file, raw in files.items() if not file.startswith("numpy-1")}) as index:
         only(index, tmp_path)

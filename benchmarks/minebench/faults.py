@@ -48,7 +48,7 @@ def read_catalogue(path: Path) -> list[Fault]:
 def asked_by(folder: Path) -> dict[str, list[Asking]]:
     """Which tests' docstrings begin with which case numbers, as in `A3, A4: the server stops.`"""
     found: dict[str, list[Asking]] = defaultdict(list)
-    for path in sorted(folder.glob("test_watch*.py")):
+    for path in sorted(folder.glob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         whole = _is_soak(ast.unparse(tree.body[:20])) if tree.body else False
         for test in _tests(tree):

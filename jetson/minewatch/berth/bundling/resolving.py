@@ -111,7 +111,7 @@ def _uv(folder: str, target: Target, *arguments: str) -> None:
     try:
         ran = subprocess.run([_found_uv(), *arguments], cwd=folder, stdin=subprocess.DEVNULL, capture_output=True,
                              text=True, encoding="utf-8", errors="replace", timeout=SECONDS,
-                             env={**os.environ, "NO_COLOR": "1"})
+                             env={**os.environ, "NO_COLOR": "1", "COLUMNS": "10000"})  # no line of it is cut in two
     except subprocess.TimeoutExpired as exc:
         raise MineHatError(f"uv did not resolve {target.name} within {SECONDS:.0f} s. Look at the network, and run "
                            "this again: what it has learnt is kept.") from exc
