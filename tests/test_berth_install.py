@@ -11,6 +11,8 @@ import sys
 
 import pytest
 from minewatch.berth import manifest
+from minewatch.berth.installing import links
+from minewatch.berth.installing.layout import Layout
 from small_bundles import JETSON, Maker, install
 
 OLD, NEW = "1.0-20260101T000000Z", "2.0-20260201T000000Z"
@@ -136,6 +138,18 @@ def test_it_leaves_nothing_but_data_and_what_was_there(root, old):
     assert not (root / "opt/minehat").exists() and not (root / "etc/systemd").exists()
     ran = install(old, "--root", root, "--uninstall")
     assert ran.returncode == 0 and "nothing is installed" in ran.stdout
+
+
+def test_a_turn_that_was_cut_short_remembers_how_the_links_were(both):
+    """So that a release with which the watch does not become ready is turned back from after a power cut too."""
+    layout = Layout(both)
+    assert links.settled(layout) == links.Links(NEW, OLD)
+    links.turn_to(layout, OLD)
+    links.turn_to(layout, NEW)
+    assert links.settled(layout) == links.Links(NEW, OLD) and layout.unsettled.exists()
+    links.turn_to(layout, OLD)
+    links.turn_back(layout, links.settled(layout))
+    assert links.links(layout) == links.Links(NEW, OLD)
 
 
 def test_there_is_no_way_back_from_the_first_release(root, old):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from ..errors import Refused
@@ -22,6 +23,15 @@ def links(layout: Layout) -> Links:
     return Links(layout.linked(layout.current), layout.linked(layout.previous))
 
 
+def settled(layout: Layout) -> Links:
+    """As they were when all was well last: before a turn that was cut short, else now."""
+    try:
+        current, previous = json.loads(layout.unsettled.read_bytes())
+    except FileNotFoundError:
+        return links(layout)
+    return Links(current, previous)
+
+
 def turn_to(layout: Layout, name: str) -> None:
     """Make a complete release the current one, and the current one the previous. Once more changes nothing.
 
@@ -30,7 +40,8 @@ def turn_to(layout: Layout, name: str) -> None:
     running = layout.linked(layout.current)
     if running == name:
         return
-    write_whole(layout.unsettled, b"")
+    was = settled(layout)
+    write_whole(layout.unsettled, json.dumps([was.current, was.previous]).encode())
     if running is not None:
         point(layout.previous, layout.releases / running)
     point(layout.current, layout.releases / name)

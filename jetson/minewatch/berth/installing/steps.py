@@ -13,7 +13,7 @@ from . import system, told
 from .configuring import configure, hold_answers
 from .disk import remove
 from .layout import SERVICE, USER, Layout
-from .links import before, links, turn_back, turn_to
+from .links import before, settled, turn_back, turn_to
 from .lock import locked
 from .offer import Offer, verified
 from .placing import destinations, place, take_away
@@ -95,7 +95,7 @@ def _prepare(layout: Layout, name: str) -> None:
 
 def _change_to(layout: Layout, name: str) -> None:
     """Turn the links and all that follows from them; back again where the watch does not become ready."""
-    was = links(layout)
+    was = settled(layout)
     turn_to(layout, name)
     place(layout)
     if system.has_systemd(layout):
