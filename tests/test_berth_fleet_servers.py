@@ -54,6 +54,7 @@ def test_a_server_with_nothing_is_no_fault(box, server):
 
 
 def test_no_redirect_is_followed(tmp_path, keys, box, server):
+    """I7: nor is the password told there."""
     packed(tmp_path / "update", keys)
 
     def elsewhere(handler):
@@ -140,7 +141,7 @@ class _patient:
 
 @pytest.mark.parametrize("length", [10 << 30, None], ids=["said before", "never said"])
 def test_ten_gigabytes_are_not_read(tmp_path, keys, box, server, length):
-    """Of a file more than was signed is never kept, whatever the server says of its length."""
+    """I7: of a file more than was signed is never kept, whatever the server says of its length."""
     made = packed(tmp_path / "update", keys)
     sent = []
 
@@ -204,6 +205,7 @@ def test_a_copy_that_broke_off_goes_on(tmp_path, keys, box, server, ranges):
 
 
 def test_a_line_that_breaks_off_again_and_again_is_told_once(tmp_path, keys, box, server):
+    """I7: as of a stick that is pulled out."""
     packed(tmp_path / "update", keys, models={"file": bright_onnx(tmp_path / "new.onnx")})
 
     def breaking(handler):

@@ -198,6 +198,7 @@ HARMED = {
 
 @pytest.mark.parametrize("case", HARMED)
 def test_a_bundle_that_is_not_whole_or_was_changed_is_refused_before_anything_is_written(case, copy, settled):
+    """I6: half copied, tampered with, signed by nobody or another."""
     change, words = HARMED[case]
     change(copy)
     before = tree(settled)
@@ -215,6 +216,7 @@ UNFIT = {
 
 @pytest.mark.parametrize("case", UNFIT)
 def test_a_bundle_that_does_not_fit_the_box_is_refused_before_anything_is_written(case, copy, settled, maker):
+    """I6: another processor, Python, C library; too little room."""
     changes, words = UNFIT[case]
     maker.change(copy, **changes)
     before = tree(settled)
@@ -281,7 +283,7 @@ def test_a_release_whose_commands_do_not_run_is_not_turned_to(root, maker, tmp_p
 
 @ROOT_ONLY
 def test_a_disk_that_fills_up_meanwhile_leaves_the_old_release(tmp_path, settled, maker):
-    """The manifest asks for less than the wheel takes, as if somebody else took the room after it was looked for."""
+    """I6: the manifest asks for less than the wheel takes, as if somebody took the room after it was looked for."""
     disk = tmp_path / "disk"
     disk.mkdir()
     bundle = maker.bundle(tmp_path / "bundle", "2.0", "20260201T000000Z", extra=[("large", "#" * 50_000_000, None)])

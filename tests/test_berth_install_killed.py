@@ -78,6 +78,7 @@ def runs(root):
 
 
 def test_killed_while_it_turns_to_the_release_one_of_both_runs_and_the_next_run_finishes(stage, tmp_path):
+    """I1: some of its steps."""
     rest = stage.killed(stage.new, 0, "--root", copy(stage.staged, tmp_path / "rest")).stderr.splitlines()
     for words in (".previous.new", ".current.new", "journald.conf.d/", "opt/minehat/unsettled"):
         stage.struck(copy(stage.staged, tmp_path / words.strip("./").replace("/", "-")), point(rest, words))
@@ -102,6 +103,7 @@ def test_a_removal_that_was_killed_is_finished_by_the_next(stage, tmp_path):
 
 @pytest.mark.soak
 def test_killed_before_every_step_of_turning_and_many_of_making(stage, tmp_path, figure):
+    """I1: all of its steps."""
     turning = stage.killed(stage.new, 0, "--root", copy(stage.staged, tmp_path / "all")).stderr.splitlines()
     making = range(1, len(stage.points) - len(turning), 7)
     for start, points in ((stage.staged, range(1, len(turning) + 1)), (stage.settled, making)):

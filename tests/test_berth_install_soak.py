@@ -116,6 +116,7 @@ def first_event(root):
 
 @pytest.mark.skipif(not shutil.which("debootstrap"), reason="debootstrap is not installed: apt install debootstrap")
 def test_from_a_clean_root_without_network_to_the_first_event_in_three_commands(tmp_path, key, figure):
+    """I2: the whole way, with a real bundle."""
     root, packed = tmp_path / "root", pack(tmp_path / "out", key, BOOKWORM_PYTHON)
     subprocess.run(["debootstrap", "--variant=minbase", "--include=python3,ca-certificates", "bookworm", root],
                    check=True, stdout=subprocess.DEVNULL)
@@ -157,7 +158,7 @@ def test_from_a_clean_root_without_network_to_the_first_event_in_three_commands(
 
 
 def test_kill_9_at_random_moments_of_an_update(tmp_path, key, figure):
-    """Every other time as a power cut, children and all; else of the installer alone."""
+    """I3: every other time as a power cut, children and all; else of the installer alone."""
     chance, root, bundles = random.Random(20261122), tmp_path / "root", []
     root.mkdir()
     for name in ("old", "new"):
@@ -200,7 +201,7 @@ def names(*bundles):
 @pytest.mark.skipif(bool(missing()), reason=missing())
 def test_under_systemd_an_update_restarts_the_watch_and_one_that_does_not_become_ready_is_turned_back_from(
         tmp_path, figure):
-    """The commands of these small bundles are no watch, but they tell systemd that they are ready, or do not."""
+    """I4: the commands of these small bundles are no watch, but they tell systemd that they are ready, or do not."""
     maker, root = Maker(tmp_path / "keys"), debian(tmp_path / "root")
     for row, (name, text) in enumerate((("first", READY), ("second", READY), ("broken", NEVER_READY)), 1):
         bundle = maker.bundle(root / "srv" / name, f"{row}.0", f"2026010{row}T000000Z", text=text,

@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.skipif(
 
 
 def test_a_jetson_s_bundle_is_installed_and_sees_alike_under_qemu(tmp_path, key, figure):  # noqa: F811
+    """I5: by the processor alone; no board, no GPU."""
     packed, root = bundle(tmp_path / "out", key), tmp_path / "root"
     subprocess.run(["debootstrap", "--arch=arm64", "--variant=minbase", "--include=python3,ca-certificates", "bookworm",
                     root], check=True, stdout=subprocess.DEVNULL)

@@ -93,6 +93,7 @@ def test_a_camera_that_comes_while_it_is_hot_is_held_back_too():
 
 
 def test_fewer_looks_than_an_alarm_needs_are_a_fault_that_is_told_and_so_is_its_end():
+    """I9: by hand-turned clock."""
     box = Box()
     box.go(10)
     box.go(DOWN * (FLOOR + 1), 97.0)
@@ -177,6 +178,7 @@ if __name__ == "__main__":
 
 
 def test_a_whole_watch_looks_less_while_its_board_is_hot_and_misses_no_alarm(tmp_path):
+    """I9: a made-up board."""
     root, script = agx_orin(tmp_path / "root"), tmp_path / "elsewhere.py"
     script.write_text(ELSEWHERE)
     clip = bare_clip(tmp_path / "clip.mp4", 6.0, (1.0, 4.0), fps=25)

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import onnx
 import pytest
@@ -117,6 +118,17 @@ def test_a_second_watch_of_one_state_folder_names_the_first(tmp_path, cam):
         second = subprocess.run([sys.executable, "-m", "minewatch", "run", str(watch.config)], capture_output=True,
                                 text=True, timeout=60)
         assert second.returncode == 78 and str(watch.process.pid) in second.stderr
+
+
+def test_a_folder_that_is_gone_keeps_no_child_from_its_work(tmp_path, cam):
+    """Somebody began it in a folder that was removed since; one that is closed to the watch's user is as bad."""
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    watch = Watching(tmp_path, [cam.url(0)])
+    with ExitStack() as ended:
+        ended.push(watch.start(wrap=("sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(gone))))
+        assert wait_for(lambda: watch.get("/healthz"), 60)
+        wait_for(lambda: watch.rows("bare_head"), 60)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model at all", b"\x00" * 4096])

@@ -55,7 +55,7 @@ def asked_by(folder: Path) -> dict[str, list[Asking]]:
             head, colon, _ = (ast.get_docstring(test) or "").partition(":")
             if colon:
                 soak = whole or any("soak" in ast.unparse(mark) for mark in test.decorator_list)
-                for case in re.findall(r"\b[A-H]\d{1,2}\b", head):
+                for case in re.findall(r"\b[A-I]\d{1,2}\b", head):
                     found[case].append(Asking(f"{path.stem}.{test.name}", soak))
     return found
 
