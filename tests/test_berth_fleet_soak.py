@@ -43,8 +43,8 @@ def test_twenty_power_cuts_at_random_moments(tmp_path, figure):
             found["after" if after else "before"] += 1
             watch.start()
             wait_for(lambda wanted=round_: _is(watch, wanted), 120)
-        figure("I8", f"{ROUNDS} kills of watch and errand: {found['before']} configurations as before, {found['after']} as "
-                     "after, every update kept in the end")
+        figure("I8", f"{ROUNDS} kills of watch and errand: {found['before']} configurations as before, "
+                     f"{found['after']} as after, every update kept in the end")
         assert read_ledger(watch.state).refused == {} and len(watch.rows("update_applied")) >= ROUNDS / 2
 
 
