@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from bright_onnx import CARD, bright_onnx
@@ -52,7 +54,7 @@ def blind_onnx(path):
 
 
 def test_a_watch_takes_good_updates_and_puts_bad_ones_back(tmp_path, clip):
-    """From a server, and by hand: good ones hold, bad ones do not, the reports tell of both, and all is watched."""
+    """I7: from a server, and by hand: good ones hold, bad ones do not, the reports tell of both, and all is watched."""
     with Server(tmp_path / "www") as server:
         keys, watch = watch_of(tmp_path, clip, f"{server.url}/north", report=f"{server.url}/reports")
         with watch:
@@ -175,15 +177,40 @@ def test_a_look_that_hangs_is_given_up_and_told_once(tmp_path):
         updates.stop()
 
 
-def test_what_root_brings_belongs_to_the_watch_and_waits_for_it(tmp_path):
-    keys = Keys(tmp_path, "trusted")
-    box = Box(tmp_path, keys, box="north-1")
-    packed(tmp_path / "update", keys)
-    owner = 12345 if os.geteuid() == 0 else os.geteuid()
-    os.chown(box.state, owner, -1)
-    ran = subprocess.run([sys.executable, "-m", "minewatch", "update", str(tmp_path / "update"), str(box.config)],
-                         capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    assert ran.returncode == 0 and "no watch is running" in ran.stderr
+@pytest.fixture
+def owned(tmp_path):
+    """A box that belongs to the watch's user, all of it within their reach; pytest's own folders are closed to them."""
+    with tempfile.TemporaryDirectory() as home:
+        os.chmod(home, 0o755)
+        keys = Keys(Path(home), "trusted")
+        box = Box(Path(home), keys, box="north-1")
+        packed(tmp_path / "update", keys)  # on a stick that is open to root alone
+        if os.geteuid() == 0:
+            for path in (box.folder, box.config, box.state):
+                os.chown(path, 12345, 12345)
+        yield box
+
+
+def brought(box, place):
+    return subprocess.run([sys.executable, "-m", "minewatch", "update", str(place), str(box.config)],
+                          capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="nobody but root could give files away")
+def test_a_link_in_the_state_folder_does_not_have_root_write_or_give_away_what_is_elsewhere(tmp_path, owned):
+    precious = tmp_path / "elsewhere"
+    precious.mkdir()
+    (precious / "shadow").write_text("")
+    folder_of(owned.state).symlink_to(precious)
+    ran = brought(owned, tmp_path / "update")
+    assert ran.returncode == 2 and "Traceback" not in ran.stderr, ran.stderr
+    assert [(path.name, path.stat().st_uid) for path in precious.iterdir()] == [("shadow", 0)]
+
+
+def test_what_root_brings_belongs_to_the_watch_and_waits_for_it(tmp_path, owned):
+    box, owner = owned, owned.state.stat().st_uid
+    ran = brought(box, tmp_path / "update")
+    assert ran.returncode == 0 and "no watch is running" in ran.stderr, ran.stderr
     assert {path.stat().st_uid for path in folder_of(box.state).rglob("*")} == {owner}
     clock = HandClock()
     updates = Updates(box.reads(), box.config, clock)

@@ -4,9 +4,12 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 from bright_onnx import bright_onnx
@@ -329,24 +332,49 @@ def test_secrets_of_one_name_get_files_of_their_own(box):
     assert made.files["a-b-2.password"] == "A-B's\n"
 
 
-def test_what_root_writes_belongs_to_whom_the_folder_belongs(box):
+@pytest.fixture
+def open_box(clip):
+    """A box that others than root can reach: pytest's own folders are closed to them."""
+    with tempfile.TemporaryDirectory() as home:
+        os.chmod(home, 0o755)
+        bright_onnx(Path(home, "bright.onnx"))
+        Path(home, "etc").mkdir()
+        for folder in ("etc", "state"):
+            Path(home, folder).mkdir(exist_ok=True)
+            if os.geteuid() == 0:
+                os.chown(Path(home, folder), 1234, 1234)
+        yield Box(Path(home), shutil.copy(clip, home))
+
+
+def test_what_root_writes_belongs_to_whom_the_folder_belongs(open_box):
     """Or else the watch, which is not root, could not read its passwords."""
-    if os.geteuid() == 0:
-        os.chown(box.etc, 1234, 1234)
-    made = made_by(box, cameras=[{"name": "a", "url": "rtsp://a", "user": "u", "password": "word"}])
-    box.config.write_text("site: old\n")
-    with laid_aside(made, box.etc) as aside:
-        assert mode(aside) == 0o700
-        put_in_place(made, aside, box.etc)
+    box = open_box
+    code, said = box.setup("--unseen", cameras=[{"name": "a", "url": f"rtsp://127.0.0.1:{free_port()}/", "user": "u",
+                                                 "password": "word"}])
+    assert code == 3, said
+    assert box.setup("--replace")[0] == 0
     assert len(box.files()) == 3
     assert {path.stat().st_uid for path in box.etc.iterdir()} == {box.etc.stat().st_uid}
+    assert os.geteuid() == os.getuid()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="nobody but root could write elsewhere")
+def test_a_link_in_a_folder_of_the_watch_s_user_does_not_lead_root_elsewhere(open_box):
+    box = open_box
+    (box.home / "root").mkdir()
+    precious = box.home / "root" / "precious"
+    precious.write_text("as it was\n")
+    box.config.symlink_to(precious)
+    code, said = box.setup("--replace")
+    assert code == 2 and "cannot be written to" in said
+    assert precious.read_text() == "as it was\n" and [path.name for path in precious.parent.iterdir()] == ["precious"]
 
 
 def test_a_move_that_fails_leaves_all_as_it_was(box):
     made = made_by(box, cameras=[{"name": "a", "url": "rtsp://a", "user": "u", "password": "word"}])
     box.config.mkdir()
-    with contextlib.suppress(OSError, MineHatError), laid_aside(made, box.etc) as aside:
-        put_in_place(made, aside, box.etc)
+    with contextlib.suppress(OSError, MineHatError), laid_aside(made, box.etc, box.etc) as aside:
+        put_in_place(made, aside, box.etc, box.etc)
     assert box.files() == ["minewatch.yaml"] and box.config.is_dir()
 
 
@@ -355,6 +383,6 @@ def test_what_a_setup_that_was_killed_left_is_swept(box):
     for pid in (done.stdout.strip(), str(os.getpid())):
         (box.etc / f"{ASIDE}{pid}-x").mkdir()
         (box.etc / f"{ASIDE}{pid}-x" / "gate.password").write_text("word")
-    with laid_aside(made_by(box), box.etc):
+    with laid_aside(made_by(box), box.etc, box.etc):
         pass
     assert box.files() == [f"{ASIDE}{os.getpid()}-x"]

@@ -13,7 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,11 +28,12 @@ from ..config.schema import Config
 from ..config.secrets import revealed
 from ..events.lock import LOCK
 from ..events.opening import ready_state
+from ..owner import as_owner_of, as_root_again
 from .deadline import within
-from .ledger import Ledger, alone, folder_of, read_ledger, write_ledger
+from .ledger import Ledger, alone, read_ledger, write_ledger
 from .refusal import NotTaken
 from .release import release_here
-from .sources import Login, source_of
+from .sources import Folder, Login, source_of
 from .staging import fetched
 from .tasks import SOURCE_SECONDS, asked
 from .update import KEY, Here, Update
@@ -44,9 +45,15 @@ EVERY = 0.5
 def update_by_hand(place: str, path: Path, sleep: Callable[[float], None] = time.sleep) -> int:
     """Returns 0 where it was applied, or waits for a watch. Raises MineHatError where it was refused, and why."""
     config = read_config(path)
+    with as_owner_of(path.absolute().parent):
+        ready_state(config.state)
+        with as_owner_of(config.state):
+            return _brought(place, path, config, sleep)
+
+
+def _brought(place: str, path: Path, config: Config, sleep: Callable[[float], None]) -> int:
     state = config.state
-    ready_state(state)
-    with _as_owner(state), alone(state):
+    with alone(state):
         ledger = read_ledger(state)
         update = _fetched(place, path, config, ledger)
         ledger = replace(ledger, told={other: why for other, why in ledger.told.items() if other != update.digest})
@@ -71,11 +78,10 @@ def _fetched(place: str, path: Path, config: Config, ledger: Ledger) -> Update:
     login = Login(part.user or "", revealed(part.password) or "", str(part.ca or "")) if secure else Login()
     here = Here(config.site, part.box or os.uname().nodename, release_here())
     key = part.key or path.absolute().parent / KEY
-    if not is_url(place) and not Path(place).is_dir():
-        raise MineHatError(f"{place} is no folder. Name the folder that pack_update.py wrote, or its address.")
+    source = source_of(place, login) if is_url(place) else _Brought(Path(place))
     try:
         with within(SOURCE_SECONDS):
-            found = fetched(source_of(place, login), config.state, key, here, ledger, config.keep.disk_share,
+            found = fetched(source, config.state, key, here, ledger, config.keep.disk_share,
                             again=True)
     except NotTaken as exc:
         raise MineHatError(f"{place}: {str(exc).rstrip('.')}. Nothing was changed.") from exc
@@ -116,14 +122,19 @@ def _watching(state: Path) -> int | None:
     return None
 
 
-@contextmanager
-def _as_owner(state: Path) -> Iterator[None]:
-    """What root lays into the state folder belongs to whom the folder belongs to."""
-    try:
-        yield
-    finally:
-        if os.geteuid() == 0:
-            owner = state.stat()
-            for folder, _, files in os.walk(folder_of(state)):
-                for path in (folder, *(os.path.join(folder, name) for name in files)):
-                    os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+class _Brought:
+    """A folder that a person named, perhaps a stick that is closed to the watch's user: opened by who typed it."""
+
+    def __init__(self, folder: Path) -> None:
+        with as_root_again():
+            if not folder.is_dir():
+                raise MineHatError(f"{folder} is no folder. Name the folder that pack_update.py wrote, or its address.")
+        self._folder = Folder(folder)
+
+    @contextmanager
+    def opened(self, path: str, start: int = 0) -> Iterator[tuple[int, Iterator[bytes]] | None]:
+        """As Source says."""
+        with ExitStack() as stack:
+            with as_root_again():
+                found = stack.enter_context(self._folder.opened(path, start))
+            yield found

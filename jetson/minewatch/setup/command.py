@@ -61,12 +61,13 @@ def setup(args: argparse.Namespace) -> int:
     """Make a configuration. Returns the exit code; raises MineHatError where nothing was written."""
     if args.find:
         return _find()
-    path = Path(os.path.realpath(args.config / NAME if args.config.is_dir() else args.config))
+    named = args.config / NAME if args.config.is_dir() else args.config
+    path, home = Path(os.path.realpath(named)), named.absolute().parent
     if args.answers:
-        return _from_answers(path, args.answers, args.replace, args.unseen)
+        return _from_answers(path, home, args.answers, args.replace, args.unseen)
     if args.replace or args.unseen:
         raise MineHatError("--replace and --unseen belong to --answers; at a terminal you are asked. Leave them away.")
-    return _from_questions(path)
+    return _from_questions(path, home)
 
 
 def _find() -> int:
@@ -77,7 +78,7 @@ def _find() -> int:
     return DONE
 
 
-def _from_answers(path: Path, answers: Path, replace: bool, unseen: bool) -> int:
+def _from_answers(path: Path, home: Path, answers: Path, replace: bool, unseen: bool) -> int:
     if path.exists() and not replace:
         raise MineHatError(f"{path} is there already. Give --replace to put the new one in its place; the old one is "
                            "kept beside it.")
@@ -86,7 +87,7 @@ def _from_answers(path: Path, answers: Path, replace: bool, unseen: bool) -> int
     if dark and not unseen:
         raise MineHatError(f"{len(dark)} of {len(config.cameras)} cameras give no picture, and nothing is written. "
                            f"Mend what is said of them above, or give --unseen to write {path} all the same.")
-    _write(config, path)
+    _write(config, path, home)
     return SOME_FAILED if dark else DONE
 
 
@@ -104,14 +105,14 @@ def _look(camera: CameraPart, redact: Callable[[str], str]) -> str:
     return try_camera(camera, Path("/"), redact=redact)
 
 
-def _from_questions(path: Path) -> int:
+def _from_questions(path: Path, home: Path) -> int:
     terminal = Terminal()
     if path.exists() and not terminal.yes(f"{path} is there already. Make a new one? The old one is kept beside it",
                                           False):
         raise MineHatError("nothing was written. Name another file: `minewatch setup FILE`.")
     told = wizard.asked(terminal, path.parent, lambda camera: _look(camera, _without(camera)))
     terminal.say()
-    _write(config_from(told, path.parent), path, terminal)
+    _write(config_from(told, path.parent), path, home, terminal)
     return DONE
 
 
@@ -120,18 +121,21 @@ def _without(camera: CameraPart) -> Redactor:
     return Redactor([password] if password else [])
 
 
-def _write(config: Config, path: Path, terminal: Terminal | None = None) -> None:
-    """Examine it where it is laid aside, then put it in its place. Raises MineHatError where it is not to be."""
+def _write(config: Config, path: Path, home: Path, terminal: Terminal | None = None) -> None:
+    """Examine it where it is laid aside, then put it in its place. Raises MineHatError where it is not to be.
+
+    home: the folder in which the file was named; root writes as its owner, and nowhere that a link there leads to.
+    """
     with folder_for(path) as folder:
         made = layout(config, path.name, lambda name: _text(folder / name))
-        with laid_aside(made, folder) as aside:
+        with laid_aside(made, folder, home) as aside:
             bad = examined(read_config(aside / path.name))
             if bad and not (terminal and terminal.yes(f"{bad} of it must be mended before the watch can begin. Write "
                                                       f"{path} all the same?", False)):
                 raise MineHatError(f"{bad} of it must be mended first, see above. Nothing was written.")
             if terminal and not bad and not terminal.yes(f"Write {path}?", True):
                 raise MineHatError("nothing was written. Type the same again to begin anew.")
-            backup = put_in_place(made, aside, folder)
+            backup = put_in_place(made, aside, folder, home)
     _tell(config, path, made, backup)
 
 

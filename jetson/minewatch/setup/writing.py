@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 from ..config.schema import Config
 from ..config.secrets import secrets_of
 from ..config.suggest import Loc
+from ..owner import as_owner_of
 
 HEAD = """# Made by `minewatch setup`. minewatch.example.yaml explains every key, `minewatch check` names every mistake.
 # Passwords are in files of their own beside this one, closed to others.
@@ -60,27 +61,42 @@ def layout(config: Config, name: str, there: Callable[[str], str | None]) -> Lay
 
 
 @contextmanager
-def laid_aside(made: Layout, folder: Path) -> Iterator[Path]:
-    """The files in a folder of their own inside `folder`, closed to others; gone when the block ends."""
+def laid_aside(made: Layout, folder: Path, home: Path) -> Iterator[Path]:
+    """The files in a folder of their own inside `folder`, closed to others; gone when the block ends.
+
+    home: the folder in which the configuration was named. Root writes as its owner: nowhere that a link there leads to.
+    """
+    with as_owner_of(home):
+        aside = _aside(folder)
+    try:
+        with as_owner_of(home):
+            for name, text in made.files.items():
+                _write(aside / name, text)
+        yield aside
+    finally:
+        with as_owner_of(home):
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def put_in_place(made: Layout, aside: Path, folder: Path, home: Path) -> Path | None:
+    """Move the files to where they belong, the configuration last. Returns where the one that was there is kept.
+
+    home: as `laid_aside` has it. Whatever ends it before that, all is as it was.
+    """
+    with as_owner_of(home):
+        return _moved(made, aside, folder)
+
+
+def _aside(folder: Path) -> Path:
     _sweep(folder)
     try:
-        aside = Path(tempfile.mkdtemp(prefix=f"{ASIDE}{os.getpid()}-", dir=folder))
+        return Path(tempfile.mkdtemp(prefix=f"{ASIDE}{os.getpid()}-", dir=folder))
     except OSError as exc:
         raise MineHatError(f"{folder} cannot be written to: {exc.strerror}. Type it with sudo before it, or name "
                            "another place.") from exc
-    try:
-        for name, text in made.files.items():
-            _write(aside / name, text)
-        yield aside
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
-def put_in_place(made: Layout, aside: Path, folder: Path) -> Path | None:
-    """Move the files to where they belong, the configuration last. Returns where the one that was there is kept.
-
-    Whatever ends it before that, all is as it was.
-    """
+def _moved(made: Layout, aside: Path, folder: Path) -> Path | None:
     new = [folder / name for name in made.files if name != made.config and not (folder / name).exists()]
     backup = _kept(folder / made.config, aside)
     try:
@@ -121,13 +137,10 @@ def _kept(config: Path, aside: Path) -> Path | None:
 
 
 def _write(path: Path, text: str) -> None:
-    """To the disk, for the owner alone; of whom the folder is, where root writes."""
+    """To the disk, for the owner alone."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(handle, "wb") as file:
         file.write(text.encode("utf-8", "surrogateescape"))
-        if os.geteuid() == 0:
-            owner = path.parent.parent.stat()
-            os.fchown(handle, owner.st_uid, owner.st_gid)
         file.flush()
         os.fsync(handle)
 
