@@ -2,15 +2,17 @@
 
 import argparse
 import io
+from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jetson_trees import BOARDS, orin_nano
 from minehat.errors import MineHatError
 from minewatch.board import memory, tools
 from minewatch.board.memory import Memory
-from minewatch.board.power import change, power, restore
+from minewatch.board.power import STATE, change, power, restore
 from minewatch.board.tools import PowerTools, mode_named, modes_of
 from minewatch.cli import main
 from power_stand_in import StandIn
@@ -45,6 +47,13 @@ def test_a_mode_is_known_by_name_or_number_and_others_are_named(board):
     assert mode_named(modes, "maxn_super") == mode_named(modes, "2") == modes[2]
     with pytest.raises(MineHatError, match=r"15W, 25W, MAXN_SUPER, 7W.*did you mean 'MAXN_SUPER'"):
         mode_named(modes, "MAXN_SUPPER")
+
+
+def test_what_root_puts_back_does_not_lie_where_the_watch_could_change_it():
+    """jetson_clocks --restore writes the values in the file to the paths in it."""
+    units = (ROOT / "jetson/units/minewatch.tmpfiles.conf").read_text()
+    given = [Path(line.split()[1]) for line in units.splitlines() if line.startswith("d ") and "minewatch" in line]
+    assert len(given) == 3 and not [folder for folder in given if STATE.is_relative_to(folder)]
 
 
 def test_nothing_changes_unless_somebody_said_yes(board, monkeypatch):

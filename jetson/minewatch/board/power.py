@@ -20,7 +20,7 @@ from minehat.telemetry import read_all, sensors_here
 from .memory import Before, Memory
 from .tools import Mode, PowerTools, mode_named
 
-STATE = Path("/var/lib/minewatch/power")
+STATE = Path("/var/lib/minehat/power")  # of root: jetson_clocks writes whatever a file of clocks says
 Ask = Callable[[str], bool]
 
 
