@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -73,8 +74,17 @@ def _parser() -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     from .watch import GIVEN_UP, run
 
+    _leave_closed_folder()
     code = run_door(lambda _: run(args.config), [])
     return GIVEN_UP if code == MENDABLE else code
+
+
+def _leave_closed_folder() -> None:
+    """Children begin in our folder: one that was removed, or is closed to this user, would end each of them."""
+    try:
+        os.chdir(os.getcwd())
+    except OSError:
+        os.chdir("/")
 
 
 def _check(args: argparse.Namespace) -> int:
