@@ -37,7 +37,7 @@ def small_wheel(folder, name, version="1.0", text="", commands=()):
     record = f"{name}-{version}.dist-info/RECORD"
     rows = [f"{path},sha256={_digest(content)},{len(content.encode())}" for path, content in files.items()]
     wheel = folder / f"{name}-{version}-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as packed:
+    with zipfile.ZipFile(wheel, "w", zipfile.ZIP_DEFLATED) as packed:
         for path, content in {**files, record: "\n".join([*rows, f"{record},,"]) + "\n"}.items():
             packed.writestr(path, content)
     return wheel

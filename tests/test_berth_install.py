@@ -8,11 +8,16 @@ import pty
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
-from minewatch.berth import manifest
+from minewatch.berth import manifest, signing
+from minewatch.berth.errors import Refused
 from minewatch.berth.installing import links
 from minewatch.berth.installing.layout import Layout
+from minewatch.berth.installing.lock import locked
+from minewatch.berth.installing.offer import verified
+from minewatch.berth.installing.staging import stage
 from small_bundles import JETSON, Maker, install
 
 OLD, NEW = "1.0-20260101T000000Z", "2.0-20260201T000000Z"
@@ -210,7 +215,7 @@ UNFIT = {
     "another processor": ({"arch": "riscv64"}, ("riscv64", os.uname().machine)),
     "another Python": ({"python": "3.5"}, ("Python 3.5", f"Python 3.{sys.version_info[1]}")),
     "a newer C library": ({"glibc": "9.41"}, ("glibc 9.41",)),
-    "a disk too small": ({"bytes_installed": 10 ** 15}, ("1000000034 MB are wanted", "free")),
+    "a disk too small": ({"bytes_installed": 10 ** 15}, ("10000000", "MB are wanted", "free")),
 }
 
 
@@ -259,11 +264,42 @@ def test_at_a_terminal_somebody_is_asked_whether_the_key_is_the_right_one(tmp_pa
     assert not list((tmp_path / "root").iterdir())
 
 
-def test_a_pinned_key_that_others_could_have_changed_is_not_believed(root, new):
+def test_a_pinned_key_that_others_could_have_changed_is_not_believed_until_it_is_named_again(root, new, maker):
     if os.geteuid():
         pytest.skip("only root may give files away")
-    os.chown(root / "etc/minewatch/trusted.pem", 12345, 12345)
+    pinned = root / "etc/minewatch/trusted.pem"
+    os.chown(pinned, 12345, 12345)
     refused(install(new, "--root", root), "trusted.pem", "12345", "--key")
+    assert install(new, "--root", root, "--key", maker.public).returncode == 0
+    assert pinned.stat().st_uid == 0 and pinned.read_bytes() == maker.public.read_bytes()
+
+
+@pytest.mark.parametrize("changed", [manifest.NAME, "trusted.pem"])
+def test_what_is_changed_after_it_was_looked_at_is_not_what_is_installed(root, copy, maker, monkeypatch, changed):
+    """Who can write to the bundle, or is the watch's user, waits for the moment."""
+    right, verify = manifest.read(copy), signing.verify
+    path = root / "etc/minewatch" / changed if changed == "trusted.pem" else copy / changed
+
+    def meanwhile(*told):
+        if changed == "trusted.pem":
+            path.write_text("another's")
+        found = verify(*told)
+        path.write_bytes(path.read_bytes().replace(b"20260201T", b"20300201T"))
+        return found
+
+    monkeypatch.setattr(signing, "verify", meanwhile)
+    offer = verified(Layout(root), copy, None, None, False)
+    assert offer.manifest == right and offer.trust.pem == maker.public.read_bytes()
+
+
+def test_a_wheel_that_is_changed_after_it_was_looked_at_is_not_run(root, copy, tmp_path):
+    offer = verified(Layout(root), copy, None, None, False)
+    pip = copy / next(wheel.file for wheel in offer.release.wheels if wheel.name == "pip")
+    with zipfile.ZipFile(pip, "w") as made:
+        made.writestr("pip/__main__.py", f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+    with locked(Layout(root)) as lock, pytest.raises(Refused, match="read otherwise"):
+        stage(Layout(root), offer, lock)
+    assert not (tmp_path / "ran").exists() and not (root / "opt/minehat/releases" / offer.name).exists()
 
 
 def test_commands_of_another_installation_are_not_written_over(tmp_path, old, maker):

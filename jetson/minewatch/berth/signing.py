@@ -12,6 +12,8 @@ import hashlib
 import os
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import Refused
@@ -20,6 +22,7 @@ SIGNATURE_BYTES = 64
 PUBLIC_HEAD = bytes.fromhex("302a300506032b6570032100")  # DER of an Ed25519 public key, RFC 8410; 32 bytes follow
 PUBLIC_BYTES = len(PUBLIC_HEAD) + 32
 LARGEST = 1000  # bytes of a file with a public key in it
+LARGEST_SIGNED = 16_000_000  # bytes of a file that was signed
 PEM = re.compile(rb"\s*-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s*-----END PUBLIC KEY-----\s*")
 SECONDS = 60.0  # that openssl may take
 NO_PASSPHRASE = ("-passin", "pass:")  # or openssl would ask on the terminal
@@ -58,24 +61,43 @@ def sign(file: Path, signature: Path, private: Path) -> None:
                                    "-in", _path(file)))
 
 
-def verify(file: Path, signature: Path, public: Path) -> None:
-    """Return when `signature` is of `file` by the owner of `public`. Raises Refused in every other case."""
-    _der(_small(public), public)
-    if len(_small(signature)) != SIGNATURE_BYTES:
+def verify(file: Path, signature: Path, public: Path, pem: bytes | None = None) -> bytes:
+    """The content of `file`, when `signature` is of it by the owner of `public`. Raises Refused in every other case.
+
+    Each file is read once, so that nobody changes it after it was verified. pem: what `public` held when it was read.
+    """
+    pem = read_key(public) if pem is None else pem
+    signed = _small(signature)
+    if len(signed) != SIGNATURE_BYTES:
         raise Refused(f"{signature} is no Ed25519 signature of {SIGNATURE_BYTES} bytes. Copy it again, whole.")
+    content = _read(file, LARGEST_SIGNED, "a signed file")
     try:
-        _openssl("pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", _path(public), "-in", _path(file),
-                 "-sigfile", _path(signature))
+        with _in_memory(pem) as key, _in_memory(content) as what, _in_memory(signed) as by:
+            _openssl("pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", _handle(key), "-in", _handle(what),
+                     "-sigfile", _handle(by), handles=(key, what, by))
     except Refused as exc:
         if NOT_SIGNED not in str(exc):
             raise
         raise Refused(f"{file} is not what the owner of {public} signed: it was changed, or signed by another. "
                       "Copy it again from whom you trust.") from exc
+    return content
+
+
+def read_key(public: Path) -> bytes:
+    """What a file with a public key holds. Raises Refused for other files."""
+    pem = _small(public)
+    _der(pem, public)
+    return pem
 
 
 def fingerprint(public: Path) -> str:
     """What people compare: SHA-256 of the key's DER, hexadecimal in groups of four. Raises Refused for other files."""
     return _told(_der(_small(public), public))
+
+
+def fingerprint_of(pem: bytes, public: Path) -> str:
+    """The same of what the file held when it was read."""
+    return _told(_der(pem, public))
 
 
 def fingerprint_of_private(private: Path) -> str:
@@ -113,14 +135,34 @@ def _der(pem: bytes, path: Path) -> bytes:
 
 def _small(path: Path) -> bytes:
     """The content of a key or signature. Raises Refused where it is absent, or too long to be one."""
+    return _read(path, LARGEST, "a key or signature")
+
+
+def _read(path: Path, most: int, what: str) -> bytes:
     try:
         with open(path, "rb") as file:
-            raw = file.read(LARGEST + 1)
+            raw = file.read(most + 1)
     except OSError as exc:
-        raise Refused(f"{path} cannot be read: {exc.strerror}. Give the path of a key or signature.") from exc
-    if len(raw) > LARGEST:
-        raise Refused(f"{path} is too long for a key or a signature. Give the path of one.")
+        raise Refused(f"{path} cannot be read: {exc.strerror}. Give the path of {what}.") from exc
+    if len(raw) > most:
+        raise Refused(f"{path} is too long for {what}. Give the path of one.")
     return raw
+
+
+@contextmanager
+def _in_memory(content: bytes) -> Iterator[int]:
+    """A handle of a file that has no name, which openssl reads under that of the handle."""
+    handle = os.memfd_create("signing")
+    try:
+        with open(handle, "wb", closefd=False) as file:
+            file.write(content)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _handle(handle: int) -> str:
+    return f"/proc/self/fd/{handle}"
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
@@ -139,11 +181,11 @@ def _path(path: Path) -> str:
     return os.path.abspath(path)
 
 
-def _openssl(*arguments: str) -> bytes:
+def _openssl(*arguments: str, handles: tuple[int, ...] = ()) -> bytes:
     """What openssl prints. Raises Refused where it is absent, too old, or says no."""
     try:
         ran = subprocess.run(["openssl", *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS,
-                             env={**os.environ, "LC_ALL": "C"})
+                             env={**os.environ, "LC_ALL": "C"}, pass_fds=handles)
     except FileNotFoundError as exc:
         raise Refused("the command openssl is missing; signatures are made and verified by it. "
                       "Install it: `apt-get install openssl`.") from exc

@@ -38,7 +38,7 @@ def configuration(file: Path, user: str, named: bool, kept: list[Config]) -> Ite
                       f"See all: `minewatch check {file}`")
     elif user and closed_to(user, file):
         yield Finding(WHAT, FAULT, f"{file} is not {user}'s", "The service cannot use it",
-                      f"`sudo chown -R {user}: {file.parent}`")
+                      f"`sudo chown {user}: {file}`")
     elif config:
         on = sum(camera.enabled for camera in config.cameras)
         yield Finding(WHAT, WELL if on else WARNING, f"{file}: {on} camera{'s' * (on != 1)} on",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import signing
 from ..errors import Refused
-from ..manifest import NAME, SIGNATURE, Manifest, Release, read, release_of, verify
+from ..manifest import NAME, SIGNATURE, Manifest, Release, from_bytes, read, release_of, verify
 from . import told
 from .box import hold_against, hold_room, this_box
 from .disk import bytes_of
@@ -21,6 +21,7 @@ class Offer:
     """A verified release, and where it came from."""
 
     bundle: Path
+    raw: bytes  # MANIFEST.json, as it was signed
     manifest: Manifest
     release: Release
     trust: Trust
@@ -39,9 +40,9 @@ def verified(layout: Layout, bundle: Path, key: Path | None, accepted: str | Non
     if (bundle / COMPLETE).exists():
         raise Refused(f"{bundle} is an installed release, not a bundle. Name an unpacked bundle: --bundle FOLDER")
     trust = trusted(layout, bundle, key, accepted)
-    signing.verify(bundle / NAME, bundle / SIGNATURE, trust.key)
-    listed = read(bundle)
-    offer = Offer(bundle, listed, release_of(listed), trust)
+    raw = signing.verify(bundle / NAME, bundle / SIGNATURE, trust.key, trust.pem)
+    listed = from_bytes(raw)
+    offer = Offer(bundle, raw, listed, release_of(listed), trust)
     hold_against(this_box(), offer.release)
     _hold_same(layout, offer)
     _hold_age(layout, offer, older)
@@ -49,7 +50,7 @@ def verified(layout: Layout, bundle: Path, key: Path | None, accepted: str | Non
     verify(bundle, listed)
     packed = sum(one.bytes for one in listed.files.values())
     told.say(f"verified: MineHat {offer.name} for {offer.release.target}, {len(listed.files)} files, "
-             f"{told.size(packed)}, signed by {signing.fingerprint(trust.key)}")
+             f"{told.size(packed)}, signed by {signing.fingerprint_of(trust.pem, trust.key)}")
     if not layout.complete(offer.name):
         _hold_room(layout, offer)
     return offer
@@ -85,4 +86,5 @@ def _hold_room(layout: Layout, offer: Offer) -> None:
     where = layout.nearest()
     disk = os.statvfs(where)
     left = sum(bytes_of(folder) for folder in layout.incomplete())
-    hold_room(disk.f_bavail * disk.f_frsize + left, offer.release.bytes_installed, str(where))
+    packed = sum(offer.manifest.files[wheel.file].bytes for wheel in offer.release.wheels)  # copied before unpacked
+    hold_room(disk.f_bavail * disk.f_frsize + left, offer.release.bytes_installed + packed, str(where))

@@ -50,7 +50,8 @@ def _fill(folder: Path, offer: Offer, lock: Lock) -> None:
     for path, listed in offer.manifest.files.items():
         if not path.startswith(WHEELS):
             copy_listed(offer.bundle / path, folder / path, listed)
-    for name in manifest.UNLISTED:
+    write_whole(folder / manifest.NAME, offer.raw)
+    for name in manifest.UNLISTED - {manifest.NAME}:
         write_whole(folder / name, (offer.bundle / name).read_bytes())
     python = _environment(folder)
     scratch = folder / ".scratch"
@@ -76,7 +77,10 @@ def _environment(folder: Path) -> Path:
 
 
 class _Pip:
-    """pip out of the bundle's own wheel: no index, no dependency that is not named, every hash checked."""
+    """pip out of the bundle's own wheel: no index, no dependency that is not named, every hash checked.
+
+    It runs from and unpacks copies: who can write to the bundle could change a wheel after its hash was looked at.
+    """
 
     def __init__(self, python: Path, offer: Offer, scratch: Path, lock: Lock) -> None:
         self.python, self.offer, self.scratch, self.lock = python, offer, scratch, lock
@@ -89,15 +93,18 @@ class _Pip:
             return
         if self.wheel is None:
             raise Refused(f"{self.offer.bundle} holds no wheel of pip. Pack the bundle again.")
+        for wheel in (self.wheel, *chosen):
+            copy_listed(self.offer.bundle / wheel.file, self.scratch / wheel.file,
+                        self.offer.manifest.files[wheel.file])
         told.say(f"unpacking {', '.join(wheel.name for wheel in chosen)}")
         wanted = self.scratch / "wheels.txt"
         wanted.write_text("".join(
             f"{wheel.name}=={wheel.version} --hash=sha256:{self.offer.manifest.files[wheel.file].sha256}\n"
             for wheel in chosen))
-        ran = _run([self.python, "-I", self.offer.bundle / self.wheel.file / "pip", "install", "--no-index",
+        ran = _run([self.python, "-I", self.scratch / self.wheel.file / "pip", "install", "--no-index",
                     "--no-deps", "--require-hashes", "--ignore-installed", "--only-binary=:all:", "--no-cache-dir",
                     "--no-input", "--disable-pip-version-check", "--no-warn-script-location", "--quiet",
-                    "--find-links", self.offer.bundle / WHEELS, "-r", wanted],
+                    "--find-links", self.scratch / WHEELS, "-r", wanted],
                    self.lock, env={"PIP_CONFIG_FILE": os.devnull, "TMPDIR": str(self.scratch)})
         if ran.returncode:
             raise Refused(f"pip could not install the wheels: {_last_line(ran)}. {_room_left(self.scratch)}")

@@ -19,6 +19,7 @@ class Trust:
     """The key that a bundle must be signed with."""
 
     key: Path  # a public key
+    pem: bytes  # what that file held when it was looked at
     pin: bool  # whether it is to be pinned, since nothing or another key is
 
 
@@ -29,36 +30,50 @@ def trusted(layout: Layout, bundle: Path, key: Path | None, accepted: str | None
     own fingerprint is shown and a person asked. Raises Refused where nobody can be, or says no.
     """
     if key is not None:
-        signing.fingerprint(key)
-        return Trust(key, not _pinned(layout) or not signing.same_key(key, layout.trusted))
-    if _pinned(layout):
-        return Trust(layout.trusted, False)
+        pem = signing.read_key(key)
+        return Trust(key, pem, _read(layout) != (os.geteuid(), pem))
+    there = _pinned(layout)
+    if there is not None:
+        return Trust(layout.trusted, there, False)
     signer = bundle / SIGNER
-    shown = signing.fingerprint(signer)
+    pem = signing.read_key(signer)
+    shown = signing.fingerprint_of(pem, signer)
     if accepted is None:
         _ask(shown)
     elif not signing.same_fingerprint(accepted, shown):
         raise Refused(f"the bundle's key has the fingerprint {shown}, not the accepted one. "
                       "Take the bundle from whom you trust.")
-    return Trust(signer, True)
+    return Trust(signer, pem, True)
 
 
 def pin(layout: Layout, trust: Trust) -> None:
     """Keep the key for all bundles and updates to come."""
     if trust.pin:
-        write_whole(layout.trusted, trust.key.read_bytes())
+        write_whole(layout.trusted, trust.pem)
 
 
-def _pinned(layout: Layout) -> bool:
-    """Whether a key is pinned. Raises Refused where others than root could have put it there."""
-    try:
-        owner = os.lstat(layout.trusted).st_uid
-    except FileNotFoundError:
-        return False
-    if owner != os.geteuid():
+def _pinned(layout: Layout) -> bytes | None:
+    """The key that is pinned; None where none is. Raises Refused where others than root could have put it there.
+
+    The folder is the watch's: what is read and what is looked at is one open file, and no link.
+    """
+    owner, pem = _read(layout)
+    if pem is not None and owner != os.geteuid():
         raise Refused(f"{layout.trusted} belongs to user {owner}, who may have changed it. Compare it with the key "
                       f"that you trust, then name that one: --key FILE")
-    return True
+    return pem
+
+
+def _read(layout: Layout) -> tuple[int, bytes | None]:
+    """Whose the pinned key is, and what it holds, b"" of a link; None where there is no such file."""
+    try:
+        handle = os.open(layout.trusted, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return 0, None
+    except OSError:
+        return os.lstat(layout.trusted).st_uid, b""
+    with open(handle, "rb") as file:
+        return os.fstat(handle).st_uid, file.read(signing.LARGEST + 1)
 
 
 def _ask(shown: str) -> None:
