@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -72,7 +73,7 @@ class Held:
         return self.smithy.wanted(self.clock.monotonic(), on_trial, frames, people)
 
     def heed(self, kind, cause=""):
-        return self.smithy.heed(Change(kind, "ready", cause, "it was so", file=str(self.smithy._built)))
+        self.smithy.heed(Change(kind, "ready", cause, "it was so", file=str(self.smithy._built)))
 
 
 @contextmanager
@@ -192,7 +193,8 @@ def test_a_built_engine_takes_over_and_is_the_first_choice_from_then_on(tmp_path
         assert one.wanted(on_trial=looking.detector.on_trial) is None and one.turn().standing == "trial"
         looking.until(lambda: looking.changes("swapped"))
         change, = looking.changes("swapped")
-        assert one.smithy.heed(change) and one.turn().standing == "taken" and one.smithy.engine == engine
+        one.smithy.heed(change)
+        assert one.turn().standing == "taken" and one.smithy.engine == engine
         assert looking.detector.status().model == "engine"
         remembered(tmp_path, "passed")
     with held(config) as one:
@@ -211,7 +213,7 @@ def test_a_blind_engine_is_refused_at_its_trial_and_the_model_goes_on(tmp_path):
         looking.ready()
         looking.detector.try_model(models_of(config, one.wanted())[0], [bright(), bright(cell=4, blue=250)])
         looking.until(lambda: looking.changes("refused"))
-        assert one.smithy.heed(looking.changes("refused")[0])
+        one.smithy.heed(looking.changes("refused")[0])
         assert one.turn().standing == "refused" and "heads that the old one" in one.turn().text
         assert one.smithy.engine is None and looking.detector.status().model == "bright"
         assert remembered(tmp_path, "refused").tries == 1
@@ -226,7 +228,8 @@ def test_an_engine_of_an_older_library_is_built_anew_at_the_start(tmp_path, word
         assert one.smithy.engine == folder / "old.engine" and one.smithy.status().standing == "taken"
         one.until("waiting")
         assert one.smithy.engine is None and one.wanted() == folder / "made.onnx"
-        assert one.heed("swapped") and one.smithy.engine == folder / "made.onnx"
+        one.heed("swapped")
+        assert one.smithy.engine == folder / "made.onnx"
         wait_for(lambda: remembered(tmp_path, "passed").engine == "made.onnx")
 
 
@@ -253,15 +256,18 @@ def test_an_engine_that_fails_in_its_first_minute_is_no_first_choice(tmp_path, w
     with held(config_of(tmp_path, word("well"))) as one:
         one.until("waiting")
         one.wanted()
-        assert one.heed("swapped") and one.smithy.engine
-        assert one.heed("refused", "failed") and one.smithy.engine is None and one.turn().standing == "refused"
+        one.heed("swapped")
+        assert one.smithy.engine
+        one.heed("refused", "failed")
+        assert one.smithy.engine is None and one.turn().standing == "refused"
 
 
 def test_trials_of_other_models_are_not_its_own(tmp_path, word):
     with held(config_of(tmp_path, word("well"))) as one:
         one.until("waiting")
         one.wanted()
-        assert not one.smithy.heed(Change("swapped", "ready", file="other.onnx")) and one.turn().standing == "trial"
+        one.smithy.heed(Change("swapped", "ready", file="other.onnx"))
+        assert one.turn().standing == "trial"
 
 
 @pytest.mark.parametrize("text, told", [
@@ -364,3 +370,32 @@ def test_a_watch_looks_while_an_engine_is_built_and_goes_on_where_it_cannot_run(
         assert "needs an NVIDIA GPU" in refused["remark"] and watch.status()["detector"]["standing"] == "ready"
         assert watch.stop() == 0
     assert read_record(watch.state / FOLDER).verdict == "refused"
+
+
+def test_an_engine_that_cannot_run_any_more_never_takes_the_second_choice_away(tmp_path):
+    """The GPU is gone: the model of the configuration looks, after a reload and a killed process as before them."""
+    onnx, clip = saved(tmp_path), bare_clip(tmp_path / "a.mp4")
+    watch = Watching(tmp_path, [{"name": "a", "url": str(clip), "repeat": True}],
+                     model={"file": str(bright_onnx(tmp_path / "bright.onnx")), "engine": {"onnx": str(onnx)}})
+    write_record(watch.state / FOLDER, Record(stamp_of(onnx, "auto", 8), "key", "gone.engine", "passed"))
+    with watch:
+        wait_for(lambda: (told := watch.status()) and told["engine"]["standing"] == "refused"
+                 and told["detector"]["looking"], 120)
+        watch.write(rules={"frames": 4})
+        watch.signal(signal.SIGHUP)
+        wait_for(lambda: watch.rows("config_reloaded"))
+        before = watch.status()["detector"]["replaced"]
+        for pid in watch.children("minewatch.detection"):
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: (told := watch.status()["detector"])["replaced"] > before and told["looking"])
+        assert watch.status()["detector"]["fallback"] and watch.stop() == 0
+
+
+def test_an_engine_on_trial_that_nobody_wants_any_more_is_forsaken(tmp_path, word):
+    config = config_of(tmp_path, word("well"))
+    with held(config) as one:
+        one.until("waiting")
+        engine = str(one.wanted())
+        assert one.smithy.own(engine) and not one.smithy.forsaken(engine) and not one.smithy.forsaken("")
+        one.smithy.replace(config.model_copy(update={"model": config.model.model_copy(update={"engine": None})}))
+        assert one.smithy.forsaken(engine) and not one.smithy.forsaken("other.onnx")

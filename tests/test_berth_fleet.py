@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -292,6 +293,62 @@ def test_wherever_the_power_goes_it_is_as_before_or_as_after(tmp_path, keys, box
             assert config_file.recover(box.config) and box.config.read_text() == box.text
     box.takes(tmp_path / "update")  # it is found again, and goes its way
     assert box.reads().rules.frames == 7 and box.ledger["running"] == found.digest
+
+
+def test_a_disk_that_takes_no_more_does_not_keep_the_watch_from_beginning(tmp_path, keys, box, monkeypatch):
+    """It goes by the text of before; the update is put back when there is room, and before another is laid over it."""
+    found = packed(tmp_path / "update", keys)
+    box.does("look", tmp_path / "update")
+    box.does("apply", digest=found.digest)
+
+    def full(path, _):
+        raise MineHatError(f"{path} cannot be written: No space left on device.")
+
+    with monkeypatch.context() as there:
+        there.setattr(config_file, "write_whole", full)
+        config, told = config_file.first_read(box.config)
+        assert config == config_of(box.text, box.config) and "No space left" in told and found.build in told
+        with pytest.raises(MineHatError, match="No space left"):
+            box.does("apply", digest=found.digest)
+    assert box.reads().rules.frames == 7 and box.does("apply", digest=found.digest).digest
+    assert config_file.marker_of(box.config).before == box.text
+    config, told = config_file.first_read(box.config)
+    assert box.config.read_text() == box.text and config == box.reads() and "was on trial" in told
+    config_file.marker_beside(box.config).write_text("{")
+    config, told = config_file.first_read(box.config)
+    assert config == box.reads() and "cannot be read" in told
+
+
+def test_an_update_that_was_kept_while_another_watch_came_to_begin_stays(tmp_path, keys, box, monkeypatch):
+    found, lock = packed(tmp_path / "update", keys), config_file.owned
+    box.does("look", tmp_path / "update")
+    box.does("apply", digest=found.digest)
+
+    @contextmanager
+    def waited_for(state):
+        box.does("keep", digest=found.digest)
+        with lock(state):
+            yield
+
+    monkeypatch.setattr(config_file, "owned", waited_for)
+    assert config_file.recover(box.config) == "" and box.reads().rules.frames == 7
+
+
+def test_what_a_person_writes_while_an_update_is_laid_over_it_is_not_lost(tmp_path, keys, box, monkeypatch):
+    found, wrote = packed(tmp_path / "update", keys), "# zones of today\n"
+    box.does("look", tmp_path / "update")
+
+    def slow(text, *more):
+        if not text.endswith(wrote):
+            box.config.write_text(text + wrote)
+        return merged(text, *more)
+
+    monkeypatch.setattr("minewatch.fleet.tasks.merged", slow)
+    done = box.does("apply", digest=found.digest)
+    assert done.refusals[0][0] == "place" and "was changed while" in done.refusals[0][1]
+    assert box.config.read_text() == box.text + wrote and not config_file.marker_of(box.config)
+    box.takes(tmp_path / "update")
+    assert box.config.read_text().endswith(wrote) and box.reads().rules.frames == 7
 
 
 def test_of_a_file_that_a_person_changed_meanwhile_the_model_alone_is_put_back(tmp_path, keys, box):

@@ -112,6 +112,51 @@ def test_a_watch_that_is_killed_in_a_trial_begins_with_what_was_before(tmp_path,
         assert b"was on trial when the watch ended" in watch.log.read_bytes()
 
 
+LATE = """
+import signal
+import sys
+if __name__ == "__main__":
+    from minewatch import cli, watch
+    from minewatch.fleet import trial, updates
+    class Late(updates.Updates):
+        held = []
+        def turn(self, now, frames):
+            if words := self.held:
+                self.held = []
+                return words
+            self.held = super().turn(now, frames)
+            if self.held:
+                signal.raise_signal(signal.SIGHUP)
+            return []
+    watch.Updates, trial.PATIENCE = Late, 3.0
+    sys.exit(cli.main(["run", sys.argv[-1]]))
+"""
+
+
+def test_a_reload_by_hand_in_between_hides_nothing_and_a_model_that_saw_less_comes_back(tmp_path, clip):
+    """Whoever types a SIGHUP just when an update was laid: its model's refusal is heard all the same."""
+    stick, script = tmp_path / "stick", tmp_path / "late.py"
+    script.write_text(LATE)
+    keys, watch = watch_of(tmp_path, clip, stick)
+    watch.write(model={"file": str(blind_onnx(tmp_path / "old.onnx"))})
+    watch.start(wrap=(sys.executable, str(script)))
+    try:
+        watch.watching()
+        packed(stick, keys, site="test", models={"file": bright_onnx(tmp_path / "nan.onnx", spoiled="zero")})
+        refused, = wait_for(lambda: watch.rows("update_refused", "update_applied"), 120)
+        assert refused["cause"] == "model" and "not finite" in refused["remark"]
+        packed(stick, keys, 60, site="test", models={"file": bright_onnx(tmp_path / "new.onnx")},
+               change=f"cameras: [{{name: gone, url: {tmp_path / 'gone.mp4'}}}]")
+        wait_for(lambda: len(watch.rows("update_refused")) == 2, 120)
+        assert watch.rows("update_refused")[1]["cause"] == "watching"
+        wait_for(lambda: len(watch.rows("model_swapped")) == 2, 60)
+        assert "ran here before" in watch.rows("model_swapped")[1]["remark"]
+        assert watch.status()["detector"]["model"] == "bright" and len(watch.rows("model_refused")) == 1
+        assert watch.stop() == 0
+    finally:
+        watch.__exit__()
+
+
 def test_what_is_no_update_is_refused_by_hand_too(tmp_path, clip):
     _, watch = watch_of(tmp_path, clip)
     (tmp_path / "empty").mkdir()
@@ -154,7 +199,8 @@ def test_a_model_waits_for_a_camera_that_sends_pictures(tmp_path):
     assert turned(updates, clock) == Reload() and box.config.read_text() != box.text
     updates.reloaded("/the/new/one", clock.monotonic())
     updates.model_heard("refused", "/the/new/one", "it sees nobody", clock.monotonic())
-    word = turned(updates, clock)
+    word, again = wait_for(lambda: updates.turn(clock.monotonic(), True), 60)
+    assert again == Reload(back=True)
     assert isinstance(word, Told) and word.cause == "model" and "it sees nobody" in word.text
     assert box.config.read_text() == box.text
     updates.stop()

@@ -250,3 +250,18 @@ def test_the_shipped_models_pass_each_other_s_trials(figure, old, new):
         told, = one.changes("swapped") + one.changes("refused")
         figure("D6", f"helmet-nano.{old} -> {new}: {told.kind}, {told.text}")
         assert told.kind == "swapped"
+
+
+def test_a_model_that_comes_back_need_only_answer(tmp_path, model):
+    """An update is taken back because of a camera: the model of before sees less than the one that it gives way to."""
+    less = bright_onnx(tmp_path / "less.onnx", dataclasses.replace(CARD, name="less", conf=1.0))
+    strange = bright_onnx(tmp_path / "nan.onnx", spoiled="zero")
+    with driven(model) as one, staged(bright(cell=4)) as places:
+        one.ready()
+        one.detector.try_model(Model(str(less)), [bright()], known=True)
+        one.until(lambda: one.changes("swapped"))
+        assert "ran here before" in one.changes("swapped")[0].text
+        one.answered(places)
+        one.detector.try_model(Model(str(strange)), [bright()], known=True)
+        one.until(lambda: one.changes("refused"))
+        assert "not finite" in one.changes("refused")[0].text

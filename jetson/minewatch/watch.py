@@ -32,7 +32,7 @@ from .events.lock import owned
 from .events.recorder import Recorder
 from .events.wall import Wall
 from .faults import Faults
-from .fleet.config_file import recover
+from .fleet.config_file import first_read
 from .fleet.updates import Reload, Updates
 from .gaze import Gaze
 from .judging.verdict import Verdict
@@ -58,8 +58,7 @@ def run(path: Path, clock: Clock | None = None) -> int:
 
     Raises MineHatError where the watch cannot begin.
     """
-    taken_back = recover(path)
-    config = read_config(path)
+    config, taken_back = first_read(path)
     redact = Redactor.of(config)
     with logs.set_up(config.log, redact) as voice, owned(config.state), Signals() as signals, \
             closing(Nursery()) as nursery:
@@ -182,11 +181,11 @@ class Watch:
 
     def _heed(self, change: Change, now: float) -> None:
         """What the detector tells of itself, and of models on trial."""
-        if self._smithy.heed(change):
-            self._detector.replace(*models_of(self._config, self._smithy.engine)[1:])
         if change.kind == "said":
             log.info("the detector's libraries", said=change.text)
         elif change.kind in ("swapped", "refused"):
+            self._smithy.heed(change)
+            self._second_choice()
             self._say("model_swapped" if change.kind == "swapped" else "model_refused", now, change.text)
             self._updates.model_heard(change.kind, change.file, change.text, now)
         elif change.standing == "ready":
@@ -196,8 +195,15 @@ class Watch:
         if change.final and not self._detector.looking:
             self.hopeless = f"the model cannot be run here: {change.text}"
 
-    def _reload(self, now: float) -> None:
-        """Take what the configuration file says now, or keep the old one where it is wrong."""
+    def _second_choice(self) -> None:
+        """It is that of the model that the detector has: of an engine, wanted still or not, the configuration's own."""
+        self._detector.replace(*models_of(self._config, self._smithy.own(self._detector.file))[1:])
+
+    def _reload(self, now: float, back: bool = False) -> None:
+        """Take what the configuration file says now, or keep the old one where it is wrong.
+
+        back: it is the one from before an update, whose model is not held against the update's.
+        """
         self._signals.reload = False
         self._updates.nudge()
         self._notifier.reloading()
@@ -213,11 +219,11 @@ class Watch:
             self._updates.config_refused(str(exc))
             self._say("config_refused", now, str(exc))
         else:
-            self._take_over(new, found, now)
+            self._take_over(new, found, now, back)
             self._say("config_reloaded", now, found.told())
         self._notifier.ready()
 
-    def _take_over(self, new: Config, found: Changes, now: float) -> None:
+    def _take_over(self, new: Config, found: Changes, now: float, back: bool) -> None:
         before, threads = models_of(self._config, self._smithy.engine)[0], self._config.detector.threads
         self._config = new
         self._bulletin.config, self._bulletin.config_fault = new, ""
@@ -229,19 +235,20 @@ class Watch:
         self._senders.replace(new.sinks)
         self._posts.replace(new, found, now)
         self._smithy.replace(new)
-        first, part, fallback = models_of(new, self._smithy.engine)
-        self._detector.replace(part, fallback)
-        tried = part.threads != threads or (first != before and not self._detector.stays_with(first))
+        self._second_choice()
+        first, trial = models_of(new, self._smithy.engine)[0], self._detector.on_trial
+        tried = (new.detector.threads != threads or ((back or first != before) and not self._detector.stays_with(first))
+                 or self._smithy.forsaken(trial))
         self._updates.replace(new)
-        self._updates.reloaded(first.file if tried else "", now)
+        self._updates.reloaded(first.file if tried or trial == first.file else "", now)
         if tried:
-            self._detector.try_model(first, self._gaze.album.frames)
+            self._detector.try_model(first, self._gaze.album.frames, back)
 
     def _update(self, now: float) -> None:
         """Hear who looks for updates; one that is to be tried, or is taken back, is a configuration to be read."""
         for word in self._updates.turn(now, bool(self._gaze.album.frames)):
             if isinstance(word, Reload):
-                self._reload(now)
+                self._reload(now, word.back)
             else:
                 self._say(word.kind, now, word.text, word.cause)
 

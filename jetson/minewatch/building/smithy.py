@@ -71,10 +71,18 @@ class Smithy:
         self._stand("trial")
         return self._built
 
-    def heed(self, change: Change) -> bool:
-        """What came of its trial, or of its first minute. Returns whether the second choice is another one now."""
+    def own(self, file: str) -> Path | None:
+        """This model where it is an engine that was built here, of whichever make; None for all others."""
+        return Path(file) if Path(file).parent == self._folder else None
+
+    def forsaken(self, file: str) -> bool:
+        """Whether it is an engine of ours on trial that nobody wants any more."""
+        return bool(self.own(file)) and self._status.standing not in ("trial", "taken")
+
+    def heed(self, change: Change) -> None:
+        """What came of its trial, or of its first minute."""
         if not self._built or change.file != str(self._built):
-            return False
+            return
         tried, failed = self._status.standing == "trial", self._status.standing == "taken" and change.cause == "failed"
         if change.kind == "swapped" and tried:
             self._stand("taken")
@@ -82,7 +90,6 @@ class Smithy:
         elif change.kind == "refused" and (tried or failed):
             self._stand("refused", change.text)
             self._remember(Record(self._stamp, self._key, self._built.name, "refused", change.text, self._tries + 1))
-        return tried or failed
 
     def replace(self, config: Config) -> None:
         """Begin anew where another engine is wanted, or none."""

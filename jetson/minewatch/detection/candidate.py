@@ -22,12 +22,13 @@ LOOKS = 2  # at the same frames; the first one is slow, and not timed
 class Candidate:
     """Its process and its frames. The watch turns it, and has the old model look at the same `stage.places`.
 
-    Raises OSError or SourceLost where the machine has no room for them.
+    known: it ran here before, and the old model looks at nothing. Raises OSError or SourceLost where the machine has no
+    room for them.
     """
 
     def __init__(self, model: Model, frames: Sequence[npt.NDArray[np.uint8]], part: DetectorPart, entry: str,
-                 now: float) -> None:
-        self.model, self.stage = model, Stage(frames[-part.batch:])
+                 now: float, known: bool = False) -> None:
+        self.model, self.known, self.stage = model, known, Stage(frames[-part.batch:])
         try:
             self.worker = Worker(Load(model, part.threads), entry)
         except OSError:
@@ -53,6 +54,8 @@ class Candidate:
     @property
     def proof(self) -> str:
         """Once it is seen: what speaks for it."""
+        if self.known:
+            return "it answers, and ran here before"
         return proof(self._new, self.old) if self._new else ""
 
     def turn(self, now: float) -> None:

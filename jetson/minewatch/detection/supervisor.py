@@ -79,6 +79,11 @@ class Detector(Generic[Held]):
         """The file of the model that is on trial; "" for none."""
         return self._candidate.model.file if self._candidate else ""
 
+    @property
+    def file(self) -> str:
+        """Of the model that is its first choice."""
+        return self._model.file
+
     def stays_with(self, model: Model) -> bool:
         """Whether it is the model that runs, or is to run, and no other one is on trial."""
         return model == self._model and self._candidate is None
@@ -138,17 +143,20 @@ class Detector(Generic[Held]):
         limits = stand.Limits(part.load_seconds, part.hang_seconds)
         self._standing = replace(self._standing, limits=limits, has_fallback=fallback is not None)
 
-    def try_model(self, model: Model, frames: Sequence[npt.NDArray[np.uint8]]) -> None:
+    def try_model(self, model: Model, frames: Sequence[npt.NDArray[np.uint8]], known: bool = False) -> None:
         """Try another model on uint8 [h, w, 3] BGR frames beside the one that runs, and swap where it does well.
 
         Of them the last `batch` are looked at. What came of it is a Change, "swapped" or "refused". A trial that is
         still running gives way to this one.
+
+        known: it ran here before, and comes back: it need only answer, and is not held against the one that runs.
         """
         if self._candidate:
             self._bury(self._candidate.close())
             self._candidate = None
         try:
-            self._candidate = Candidate(model, frames, self._part, self._entry, self._clock.monotonic())
+            self._candidate = Candidate(model, frames, self._part, self._entry, self._clock.monotonic(),
+                                        known)
         except (OSError, SourceLost) as exc:
             self._refuse(model, Path(model.file).name, f"there is no room for its trial: {exc}")
 
@@ -275,7 +283,7 @@ class Detector(Generic[Held]):
         """Have the old model look at the frames of the trial, and end it when both have."""
         candidate.turn(now)
         alone = self._standing.degraded and self._standing.phase == "none"
-        if candidate.seen and candidate.old is None and not alone and not candidate.refusal:
+        if candidate.seen and candidate.old is None and not (alone or candidate.known or candidate.refusal):
             if self.idle:
                 self._rehearsing = candidate
                 self._ask(candidate.stage.places, now)

@@ -12,6 +12,8 @@ from minehat.errors import MineHatError
 from minehat.files import write_whole, written_whole
 from ruamel.yaml.error import YAMLError
 
+from ..config.load import config_of, read_config
+from ..config.schema import Config
 from ..events.lock import owned
 from .merging import with_model_of
 
@@ -77,6 +79,23 @@ def settle(path: Path) -> None:
     marker_beside(path).unlink(missing_ok=True)
 
 
+def first_read(path: Path) -> tuple[Config, str]:
+    """The configuration at start-up, and one line of what was done with an update that was on trial, or "".
+
+    Where that one cannot be put back, as on a disk that takes no more, the text of before holds all the same. Raises
+    MineHatError as `read_config` does.
+    """
+    try:
+        told = recover(path)
+    except MineHatError as exc:
+        with contextlib.suppress(MineHatError, OSError):
+            if marker := marker_of(path):
+                before = config_of(marker.before.removeprefix("\ufeff"), path, path.stat().st_mode)
+                return before, f"{exc} The watch goes by what {path.name} held before the update {marker.told}."
+        told = str(exc)
+    return read_config(path), told
+
+
 def recover(path: Path) -> str:
     """At start-up: take back what was on trial when the watch or the power went. One line of what was done, or "".
 
@@ -86,6 +105,8 @@ def recover(path: Path) -> str:
     if marker is None:
         return ""
     with owned(Path(marker.state)):
+        if marker_of(path) != marker:  # another watch ended its trial while this one came to begin
+            return ""
         if put_back(path, marker):
             return f"the update {marker.told} was on trial when the watch ended: {path} is as it was before"
         return f"the update {marker.told} was on trial when the watch ended; {path} was changed since: {CHANGED}"

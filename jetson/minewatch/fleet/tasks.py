@@ -100,6 +100,8 @@ def _look(task: Task, state: Path, ledger: Ledger) -> Done:
 def _apply(task: Task, state: Path, ledger: Ledger) -> Done:
     """Write the configuration that the update makes; the one of before lies beside it."""
     path = Path(task.config)
+    if left := config_file.marker_of(path):  # of a trial that nobody saw the end of
+        config_file.put_back(path, left)
     try:
         update = staged(state, task.digest, Path(task.key))
         if ledger.tries.get(update.digest, 0) >= TRIES:
@@ -109,6 +111,8 @@ def _apply(task: Task, state: Path, ledger: Ledger) -> Done:
         text = _written(update, before.removeprefix("\ufeff"), path, mode, lying_in(state, update.digest))
         tries = {**ledger.tries, update.digest: ledger.tries.get(update.digest, 0) + 1}
         write_ledger(state, replace(ledger, tries=tries))
+        if path.read_bytes().decode(errors="replace") != before:
+            raise NotTaken("place", f"{path} was changed while {update.told} was laid over it")
         config_file.put(path, text, config_file.marker_for(update.digest, update.told, state, before, text))
     except NotTaken as exc:
         return _refused(task, state, ledger, exc.cause, str(exc))

@@ -38,7 +38,9 @@ class Told:
 
 @dataclass(frozen=True)
 class Reload:
-    """The configuration file is another one now: read it."""
+    """The configuration file is another one now: read it. back: it is the one from before an update."""
+
+    back: bool = False
 
 
 Word = Told | Reload
@@ -169,7 +171,7 @@ class Updates:
             return [Reload()]
         elif what in ("keep", "undo"):
             self._end(now)
-            return [Told("update_applied", "", came.told)] if came.digest else [Reload()]
+            return [Told("update_applied", "", came.told)] if came.digest else [Reload(back=True)]
         else:
             self._found = None
         return []
@@ -178,6 +180,8 @@ class Updates:
         """Of our own making, or a disk's: it is tried again."""
         self._note(text)
         self._next_try = now + AGAIN
+        if task.what == "look":  # what a person brought does not wait for the next one
+            self.nudge()
         if task.what == "apply":  # how far it came is not known: as after a power cut
             self._send(self._task("undo", digest=task.digest, cause="place", text=f"could not be tried: {text}"), now)
         return []
