@@ -29,6 +29,7 @@ from minewatch.board.budget import (
 from minewatch.config.schema import BudgetPart, CameraPart, RulesPart, ZonePart
 from minewatch.judging.history import History
 from minewatch.judging.judge import judge
+from minewatch.outlook import OLD
 
 LIMITS = {"cpu": 99.0, "gpu": 99.0}
 DAYS = st.lists(st.tuples(st.floats(0.1, 40.0), st.sampled_from(["over", "near", "cool"]), st.integers(1, 60)),
@@ -126,6 +127,7 @@ def test_the_strictest_zone_says_what_is_needed_and_one_that_is_not_judged_nothi
     assert needed() == 5.0 and needed(rules={"frames": 8}) == 8.0 and needed(rules={"frames": 1, "gap": 1.0}) == 2.0
     quick = {"name": "gate", "points": corners, "rules": {"seconds": 0.5}}
     assert needed(ZonePart(**quick)) == 10.0 and needed(ZonePart(**quick, rule="ignore")) == 5.0
+    assert needed(rules={"seconds": 600.0, "gap": 60.0}) == 2 / OLD  # or it would count as not watched
     assert needed(rules={"seconds": 0.0}) == math.inf  # nothing can be spared
     assert allowed_looks(25.0, math.inf, 0.0) is None
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 from jetson_trees import agx_orin, orin_nano, write, zones
-from minehat.telemetry import Reading
+from minehat.telemetry import Reading, read_all
 from minewatch import outlook
+from minewatch.board import thermometer
 from minewatch.board.budget import DOWN, FLOOR, HOLD, STALE
 from minewatch.board.thermometer import Thermometer
 from minewatch.board.thrift import LONG, REMEMBERED, Thrift
@@ -194,3 +195,22 @@ def test_a_whole_watch_looks_less_while_its_board_is_hot_and_misses_no_alarm(tmp
         assert watch.stop() == 0 and "fewer looks are made" in watch.log.read_text()
     finally:
         watch.__exit__()
+
+
+def test_sensors_that_fail_once_are_read_again(tmp_path, monkeypatch):
+    """Whatever they raise: a thread that ended would leave a hot board to itself for months."""
+    failures = [OSError("bus error"), KeyError("gone")]
+
+    def failing(sensors):
+        if failures:
+            raise failures.pop()
+        return read_all(sensors)
+
+    monkeypatch.setattr(thermometer, "PAUSE", 0.05)
+    monkeypatch.setattr(thermometer, "read_all", failing)
+    one = Thermometer(orin_nano(tmp_path))
+    try:
+        wait_for(lambda: one.reading is not None, 20)
+        assert not failures
+    finally:
+        one.stop()

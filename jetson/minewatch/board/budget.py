@@ -16,6 +16,7 @@ from minehat.telemetry.nvml import AT_LIMIT
 
 from ..config.schema import BudgetPart, CameraPart, RulesPart
 from ..judging.zones import changed
+from ..outlook import OLD
 
 SHARES = (1.0, 0.75, 0.5, 0.25, 0.0)  # by step: of the looks above the floor, those that are still made
 FLOOR = len(SHARES) - 1
@@ -102,7 +103,8 @@ def stepped(budget: Budget, strain: Strain, now: float) -> Budget:
 
 
 def needed_looks(rules: RulesPart, camera: CameraPart) -> float:
-    """Looks a second that an alarm of this camera needs: `frames` sights within `seconds`, two within `gap`.
+    """Looks a second that an alarm of this camera needs: `frames` sights within `seconds`, two within `gap`, and
+    two before it counts as not watched.
 
     Of zones with rules of their own the most that one of them wants. Infinite where an alarm wants no time at all.
     """
@@ -119,7 +121,7 @@ def allowed_looks(full: float, needed: float, share: float) -> float | None:
 def _needed(rules: RulesPart) -> float:
     if not rules.seconds or not rules.gap:
         return math.inf
-    return max(rules.frames / rules.seconds, 2 / rules.gap)
+    return max(rules.frames / rules.seconds, 2 / rules.gap, 2 / OLD)
 
 
 def _room(celsius: Mapping[str, float], limits: Mapping[str, float], most: float | None) -> tuple[float, str]:

@@ -13,6 +13,7 @@ from minehat.telemetry.heat import Heat
 from ..logs import logger
 
 EVERY = 2.0  # seconds
+PAUSE = 60.0  # seconds before sensors are looked for anew, after an error
 ANEW = 30  # readings after which limits are read again: a governor may move them
 
 log = logger("board")
@@ -34,14 +35,22 @@ class Thermometer:
         self._ended.set()
 
     def _run(self) -> None:
-        try:
-            sensors, heat = sensors_here(self._root), Heat(self._root)
-            for number in self._turns():
-                if number % ANEW == 0:
-                    self.limits = heat.limits()
-                self.reading = read_all(sensors)
-        except Exception as exc:  # nobody else would tell; watching goes on without it
-            log.error("sensors are not read any more", exc_info=exc)
+        told = ""
+        while not self._ended.is_set():
+            try:
+                self._read()
+            except Exception as exc:  # nobody else would tell; watching goes on without it
+                if repr(exc) != told:
+                    log.error("sensors cannot be read; it is tried again", exc_info=exc)
+                told = repr(exc)
+                self._ended.wait(PAUSE)
+
+    def _read(self) -> None:
+        sensors, heat = sensors_here(self._root), Heat(self._root)
+        for number in self._turns():
+            if number % ANEW == 0:
+                self.limits = heat.limits()
+            self.reading = read_all(sensors)
 
     def _turns(self) -> Iterator[int]:
         number, due = 0, time.monotonic()
