@@ -347,8 +347,22 @@ def test_an_installed_release_verifies_the_next_bundle_and_is_none_itself(both, 
     current = both / "opt/minehat/current"
     assert install(current, "--root", both, "--rollback").returncode == 0
     refused(install(current, "--root", both), "is an installed release", "--bundle")
+    refused(install(current, "--root", both, "--bundle", both / "minehat.tar"), "tar xf", "--bundle FOLDER")
     assert install(current, "--root", both, "--bundle", new).returncode == 0
     assert runs(both) == "minehat 2.0 now\n"
+
+
+@pytest.mark.parametrize("out", [">&-", ">/dev/full", "| true", "<&- >&- 2>&-"])
+def test_it_ends_well_though_nobody_can_be_told(root, old, out):
+    ran = subprocess.run(["bash", "-o", "pipefail", "-c", f'sh "$0" --root "$1" {out}', old / "install.sh", root],
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=50)
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
+def test_asking_for_what_is_not_there_leaves_no_trace(tmp_path, old):
+    for what in ("--rollback", "--uninstall"):
+        install(old, "--root", tmp_path, what)
+        assert not list(tmp_path.iterdir())
 
 
 def test_what_travels_in_a_bundle_needs_python_alone():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import fcntl
 import hashlib
 import os
 import re
@@ -152,7 +153,9 @@ def _read(path: Path, most: int, what: str) -> bytes:
 @contextmanager
 def _in_memory(content: bytes) -> Iterator[int]:
     """A handle of a file that has no name, which openssl reads under that of the handle."""
-    handle = os.memfd_create("signing")
+    low = os.memfd_create("signing")
+    handle = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 3)  # where stdout is closed it would be that of openssl
+    os.close(low)
     try:
         with open(handle, "wb", closefd=False) as file:
             file.write(content)

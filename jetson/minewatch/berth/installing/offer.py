@@ -39,6 +39,9 @@ def verified(layout: Layout, bundle: Path, key: Path | None, accepted: str | Non
     """
     if (bundle / COMPLETE).exists():
         raise Refused(f"{bundle} is an installed release, not a bundle. Name an unpacked bundle: --bundle FOLDER")
+    if not (bundle / NAME).is_file():
+        raise Refused(f"{bundle} is no unpacked bundle. Unpack it (tar xf BUNDLE.tar), then name its folder: "
+                      "--bundle FOLDER")
     trust = trusted(layout, bundle, key, accepted)
     raw = signing.verify(bundle / NAME, bundle / SIGNATURE, trust.key, trust.pem)
     listed = from_bytes(raw)

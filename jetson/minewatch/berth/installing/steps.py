@@ -58,6 +58,7 @@ def roll_back(layout: Layout, dry_run: bool) -> None:
     """Turn to the release before; once more turns to the newer one again. Raises Refused where there is none."""
     if dry_run:
         return told.say(f"would turn from {layout.linked(layout.current)} to {before(layout)}; nothing was changed")
+    before(layout)
     with locked(layout):
         name = before(layout)
         _prepare(layout, name)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
+import os
 import sys
+from typing import TextIO
 
 
 def say(text: str) -> None:
     """One line on stdout, at once; nothing where nobody reads any more."""
-    with contextlib.suppress(BrokenPipeError):
-        print(text, flush=True)
+    _line(sys.stdout, text)
 
 
 def size(count: int) -> str:
@@ -19,5 +19,15 @@ def size(count: int) -> str:
 
 def warn(text: str) -> None:
     """One line on stderr."""
-    with contextlib.suppress(BrokenPipeError):
-        print(text, file=sys.stderr, flush=True)
+    _line(sys.stderr, text)
+
+
+def _line(stream: TextIO | None, text: str) -> None:
+    if stream is None:  # it was closed from the beginning
+        return
+    try:
+        print(text, file=stream, flush=True)
+    except OSError:  # a reader who went away, a full disk: the work goes on, and Python's last flush must not complain
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
