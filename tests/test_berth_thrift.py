@@ -135,6 +135,28 @@ def test_what_was_throttled_is_told_for_a_while_and_what_sensors_do_not_tell_is_
     assert box.status().celsius == {} and box.status().watts is None
 
 
+def test_a_little_less_than_needed_is_counting_and_a_camera_that_is_away_has_a_fault_of_its_own():
+    box = Box()
+    box.go(DOWN * (FLOOR + 1), 97.0)
+    box.most["gate"] = 4.6  # of 5
+    assert box.go(3 * LONG, 104.0).short == () and box.verdicts == []
+    box.most["gate"] = 1.0
+    for _ in range(round(3 * LONG)):
+        box.now += 1.0
+        box.sensors.reading = Reading(box.now, celsius={"cpu": 104.0})
+        assert box.thrift.turn([replace(LIVE, standing="reconnecting", looked=1.0)], box.now) == []
+    assert box.status().short == ()
+
+
+def test_sensors_that_hang_do_not_say_for_ever_that_the_board_slows_itself_down():
+    box = Box()
+    assert box.go(1, throttled=("CPU too hot",)).throttled
+    for _ in range(round(STALE + REMEMBERED) + 2):
+        box.now += 1.0
+        box.turn()
+    assert box.status().throttled == ()
+
+
 def test_where_the_budget_is_switched_off_nothing_is_held_back():
     assert Box(budget={"enabled": False}).go(60, 120.0).share == 1.0
 

@@ -258,7 +258,7 @@ def test_a_model_that_comes_back_need_only_answer(tmp_path, model):
     strange = bright_onnx(tmp_path / "nan.onnx", spoiled="zero")
     with driven(model) as one, staged(bright(cell=4)) as places:
         one.ready()
-        one.detector.try_model(Model(str(less)), [bright()], known=True)
+        one.detector.try_model(Model(str(less)), [bright(cell=4, blue=250)], known=True)
         one.until(lambda: one.changes("swapped"))
         assert "ran here before" in one.changes("swapped")[0].text
         one.answered(places)
