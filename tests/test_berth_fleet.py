@@ -351,6 +351,21 @@ def test_what_a_person_writes_while_an_update_is_laid_over_it_is_not_lost(tmp_pa
     assert box.config.read_text().endswith(wrote) and box.reads().rules.frames == 7
 
 
+@pytest.mark.parametrize(("change", "where"), [
+    ("cameras: [{name: gate, password: geheim}]", "cameras.0.password"),
+    ("cameras: [{name: gate, url: 'rtsp://me:geheim@192.0.2.1/live'}]", "cameras.0.url"),
+    ("sinks: {webhooks: [{name: room, secret: geheim}]}", "sinks.webhooks.0.secret"),
+    ("cameras: [{name: gate, url: 'rtsp://192.0.2.1/live', password: {file: gate.password}}]", "")])
+def test_a_password_does_not_travel_in_an_update(tmp_path, keys, change, where):
+    """Whoever has the stick could read it."""
+    if not where:
+        packed(tmp_path / "update", keys, change=change)
+        return
+    with pytest.raises(MineHatError, match=where) as told:
+        packed(tmp_path / "update", keys, change=change)
+    assert "geheim" not in str(told.value) and not (tmp_path / "update").exists()
+
+
 def test_of_a_file_that_a_person_changed_meanwhile_the_model_alone_is_put_back(tmp_path, keys, box):
     """What they wrote stays, and the watch never begins with a model that was refused."""
     found = packed(tmp_path / "update", keys, models={"file": bright_onnx(tmp_path / "new.onnx")},

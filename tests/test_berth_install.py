@@ -343,6 +343,20 @@ def test_one_installation_waits_for_the_other(root, old):
             assert ran.wait(120) == 0
 
 
+def test_who_waited_for_an_uninstallation_does_not_go_on_beside_others(root, monkeypatch):
+    lock = root / "opt/minehat/.lock"
+    with open(lock, "rb+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        def uninstalled(_):
+            lock.unlink()
+            fcntl.flock(held, fcntl.LOCK_UN)
+
+        monkeypatch.setattr("minewatch.berth.installing.lock.time.sleep", uninstalled)
+        with pytest.raises(Refused, match="same again"), locked(Layout(root)):
+            pass
+
+
 def test_an_installed_release_verifies_the_next_bundle_and_is_none_itself(both, new):
     current = both / "opt/minehat/current"
     assert install(current, "--root", both, "--rollback").returncode == 0

@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from minehat.card import read_card
 from minehat.errors import MineHatError
+from minehat.inputs import is_url, without_secrets
 
 from ..berth import manifest as berth
 from ..berth import signing
 from ..config.check import WANTED
 from ..config.schema import VERSION
+from ..config.suggest import Loc, is_secret
 from .merging import change_of
 from .refusal import NotTaken
 from .update import CHANGE, NAME, Update, update_of
@@ -77,11 +80,28 @@ def _check(models: Mapping[str, Path], change: Path | None) -> None:
                                "model that tells helmets from bare heads.")
     if change:
         try:
-            change_of(change.read_text("utf-8"))
+            told = change_of(change.read_text("utf-8"))
         except NotTaken as exc:
             raise MineHatError(f"{change}: {exc}.") from exc
         except (OSError, UnicodeDecodeError) as exc:
             raise MineHatError(f"{change} cannot be read: {exc}. Name a YAML file.") from exc
+        for where in _open_secrets(told, ()):
+            raise MineHatError(f"{change}: {where} holds a password, which all could read who can read the update. Put "
+                               "it into a file on each box and name that: `password: {file: NAME}`.")
+
+
+def _open_secrets(value: Any, loc: Loc) -> Iterator[str]:
+    """Where a change tells a password itself. The hash of one may travel: else no user could be added so."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _open_secrets(inner, (*loc, key))
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            yield from _open_secrets(inner, (*loc, at))
+    elif isinstance(value, str):
+        named = is_secret(loc) and loc[-1] not in ("file", "env", "password_hash")
+        if named or (is_url(value) and "@" in value and without_secrets(value) != value):
+            yield ".".join(map(str, loc))
 
 
 def _laid(file: Path, folder: Path) -> str:

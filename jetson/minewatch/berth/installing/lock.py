@@ -30,6 +30,8 @@ def locked(layout: Layout, patience: float = PATIENCE) -> Iterator[Lock]:
     handle = os.open(layout.home / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _wait(handle, patience)
+        if not os.fstat(handle).st_nlink:
+            raise Refused(f"{layout.home} was removed by an uninstallation meanwhile. Type the same again.")
         yield Lock(handle)
     finally:
         os.close(handle)
