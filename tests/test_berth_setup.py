@@ -279,6 +279,7 @@ def test_each_mistake_of_the_answers_has_its_line(tmp_path, text, told):
     lines = "\n".join(caught.value.told())
     for word in told:
         assert f"{path}{word}" in lines or word in lines
+    assert "minewatch check" not in lines  # which wants a configuration, and this is none
 
 
 def test_answers_that_others_can_read_are_refused_where_a_password_is_in_them(box):

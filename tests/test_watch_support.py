@@ -93,6 +93,18 @@ def test_the_bundle_holds_what_helps(watch, tmp_path):
     assert any(size > 0 for size in machine["state"].values())
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="nobody but root reads what is closed to the watch")
+def test_root_bundles_no_log_that_the_watch_s_user_could_not_read(watch, tmp_path):
+    """Whoever writes the configuration says which file is the log."""
+    log = tmp_path / "watch.log"
+    log.chmod(0o600)
+    os.chown(tmp_path, 12345, 12345)
+    support_bundle(watch, tmp_path / "bundle.tar.gz", HandClock())
+    parts = parts_of(tmp_path / "bundle.tar.gz")
+    assert "the last line" not in parts["log.txt"]
+    assert os.geteuid() == 0
+
+
 def test_a_wrong_configuration_is_bundled_too(watch, tmp_path):
     """Its mistakes are told, and what stands at misspelt keys is hidden all the same."""
     text = watch.read_text().replace("{host: broker, user: u, password:", "{host: broker, user: u, pasword:")

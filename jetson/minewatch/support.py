@@ -19,6 +19,7 @@ from .config.shown import shown, words_of
 from .events.event import iso
 from .events.reading import read_store
 from .machine_facts import log_tail, machine, page, versions
+from .owner import as_owner_of
 from .redact import Redactor
 
 DAY = 86400.0  # seconds of events
@@ -45,7 +46,7 @@ def support_bundle(path: str | os.PathLike[str], out: str | os.PathLike[str], cl
     if tree:
         parts["config.json"] = lambda: json.dumps(shown(tree), indent=2, ensure_ascii=False)
     if config:
-        parts |= {"log.txt": lambda: log_tail(config.log.file, MOST_BYTES),
+        parts |= {"log.txt": lambda: _log(config.log.file, path.absolute().parent),
                   "status.json": lambda: page(config.web.listen, "/api/status"),
                   "ready.json": lambda: page(config.web.listen, "/readyz"),
                   "metrics.txt": lambda: page(config.web.listen, "/metrics"),
@@ -63,6 +64,14 @@ def _of(part: Part) -> str:
         return part()
     except (MineHatError, OSError, ValueError, sqlite3.Error) as exc:
         return f"could not be told: {' '.join(str(exc).split())}"
+
+
+def _log(file: Path | None, home: Path) -> str:
+    """home: the configuration's folder, whose owner says which file is the log; root reads no other one for them."""
+    if file is None:
+        return log_tail(None, MOST_BYTES)
+    with as_owner_of(home):
+        return log_tail(file, MOST_BYTES)
 
 
 def _events(state: Path, now: float) -> str:

@@ -53,7 +53,7 @@ def config_made_of(path: Path, made: Callable[[Node], list[Fault]], cure: str) -
     cure: a sentence for who has mistakes in it.
     """
     text, mode = _read(path)
-    tree, faults = _tree_of(text, path)
+    tree, faults = _tree_of(text, path, cure)
     faults += made(tree)
     config = _judged(tree, faults, path, mode)
     if faults or config is None:
@@ -83,11 +83,11 @@ def read_partly(path: Path) -> tuple[Node | None, Config | None, tuple[str, ...]
     return as_it_stands, config, _told(path, faults).lines
 
 
-def _tree_of(text: str, path: Path) -> tuple[Node, list[Fault]]:
+def _tree_of(text: str, path: Path, cure: str = "") -> tuple[Node, list[Fault]]:
     try:
         return tree_of(text)
     except Unreadable as exc:
-        raise _told(path, list(exc.faults)) from None
+        raise _told(path, list(exc.faults), cure) from None
 
 
 def _judged(tree: Node, faults: list[Fault], path: Path, mode: int) -> Config | None:
