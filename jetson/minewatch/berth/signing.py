@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import fcntl
 import hashlib
 import os
 import re
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
 from pathlib import Path
 
 from .errors import Refused
@@ -73,9 +71,11 @@ def verify(file: Path, signature: Path, public: Path, pem: bytes | None = None) 
         raise Refused(f"{signature} is no Ed25519 signature of {SIGNATURE_BYTES} bytes. Copy it again, whole.")
     content = _read(file, LARGEST_SIGNED, "a signed file")
     try:
-        with _in_memory(pem) as key, _in_memory(content) as what, _in_memory(signed) as by:
-            _openssl("pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", _handle(key), "-in", _handle(what),
-                     "-sigfile", _handle(by), handles=(key, what, by))
+        with tempfile.TemporaryDirectory(prefix="signing-") as scratch:  # closed to others
+            key, what, by = (os.path.join(scratch, name) for name in ("key", "content", "signature"))
+            for path, read in ((key, pem), (what, content), (by, signed)):
+                Path(path).write_bytes(read)
+            _openssl("pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", key, "-in", what, "-sigfile", by)
     except Refused as exc:
         if NOT_SIGNED not in str(exc):
             raise
@@ -150,24 +150,6 @@ def _read(path: Path, most: int, what: str) -> bytes:
     return raw
 
 
-@contextmanager
-def _in_memory(content: bytes) -> Iterator[int]:
-    """A handle of a file that has no name, which openssl reads under that of the handle."""
-    low = os.memfd_create("signing")
-    handle = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, 3)  # where stdout is closed it would be that of openssl
-    os.close(low)
-    try:
-        with open(handle, "wb", closefd=False) as file:
-            file.write(content)
-        yield handle
-    finally:
-        os.close(handle)
-
-
-def _handle(handle: int) -> str:
-    return f"/proc/self/fd/{handle}"
-
-
 def _write_new(path: Path, content: bytes, mode: int) -> None:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
@@ -184,11 +166,11 @@ def _path(path: Path) -> str:
     return os.path.abspath(path)
 
 
-def _openssl(*arguments: str, handles: tuple[int, ...] = ()) -> bytes:
+def _openssl(*arguments: str) -> bytes:
     """What openssl prints. Raises Refused where it is absent, too old, or says no."""
     try:
         ran = subprocess.run(["openssl", *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=SECONDS,
-                             env={**os.environ, "LC_ALL": "C"}, pass_fds=handles)
+                             env={**os.environ, "LC_ALL": "C"})
     except FileNotFoundError as exc:
         raise Refused("the command openssl is missing; signatures are made and verified by it. "
                       "Install it: `apt-get install openssl`.") from exc
