@@ -15,8 +15,8 @@ ENTRY = "stand_in_builder:main"
 
 
 def main(handle: int) -> None:
-    """`never` ends, `dies`, `fails`, `knows` nothing of what it would make. Whatever else the file holds is the engine
-    itself: a network for the CPU, which takes the place of one for a GPU here."""
+    """`never` ends, `dies`, `fails`, `babbles`, `knows` nothing of what it would make. Whatever else the file holds is
+    the engine itself: a network for the CPU, which takes the place of one for a GPU here."""
     process.built = built
     process.main(handle)
 
@@ -32,9 +32,11 @@ def built(order, tell):
     folder.mkdir(parents=True, exist_ok=True)
     tell(Begun(key))
     tell(Progress(0.4, 30.0))
+    if content == b"babbles":
+        tell(None)
     if content == b"dies":
         os.abort()
-    if content == b"never":
+    if content in (b"never", b"babbles"):
         threading.Event().wait()
     if content == b"fails":
         return Unbuilt(key, "an operation is not known.")

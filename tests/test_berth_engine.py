@@ -271,7 +271,8 @@ def test_trials_of_other_models_are_not_its_own(tmp_path, word):
 
 
 @pytest.mark.parametrize("text, told", [
-    ("fails", "an operation is not known"), ("knows", "no library is here"), ("dies", "SIGABRT")])
+    ("fails", "an operation is not known"), ("knows", "no library is here"), ("dies", "SIGABRT"),
+    ("babbles", "was not understood")])
 def test_a_build_that_fails_is_told_once_and_not_again_at_the_next_start(tmp_path, word, text, told):
     config = config_of(tmp_path, word(text))
     for start in range(2):
@@ -279,6 +280,16 @@ def test_a_build_that_fails_is_told_once_and_not_again_at_the_next_start(tmp_pat
             status = one.until("refused")
             assert told in status.text and len(one.told) == (start == 0)
             wait_for(lambda start=start: remembered(tmp_path, "refused").tries == start + 1)
+
+
+def test_an_engine_that_lost_its_trial_so_often_is_not_tried_at_every_start(tmp_path, word):
+    onnx, folder = word("well"), tmp_path / "state" / FOLDER
+    folder.mkdir(parents=True)
+    (folder / "made.onnx").write_text("well")
+    for tries, standing in ((TRIES - 1, "waiting"), (TRIES, "refused")):
+        write_record(folder, Record(stamp_of(onnx, "rtx", 8), "key of 4", "made.onnx", "refused", "it is blind", tries))
+        with held(config_of(tmp_path, onnx)) as one:
+            assert one.until(standing).text == ("it is blind" if standing == "refused" else "") and not one.told
 
 
 def test_what_failed_so_often_is_left_alone(tmp_path):

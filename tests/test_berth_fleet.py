@@ -147,6 +147,8 @@ def test_an_older_update_is_a_replay_unless_it_is_signed_as_going_back(tmp_path,
     assert not box.does("look", tmp_path / "a", tmp_path / "b", tmp_path / "back").digest  # each ran: none is news
     packed(tmp_path / "again", keys, 30, change="rules: {frames: 2}", instead_of=newer.build)
     assert refusal(box, tmp_path / "again")[0] == "older"  # what it may replace runs no more
+    packed(tmp_path / "between", keys, 45)
+    assert refusal(box, tmp_path / "between")[0] == "older"  # going back opens no door to what lies between
     packed(tmp_path / "next", keys, 61)
     assert box.does("look", tmp_path / "next").digest
 

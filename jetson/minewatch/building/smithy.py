@@ -50,8 +50,11 @@ class Smithy:
         """Hear the builder. Returns what people must be told, one line each: why there will be no engine."""
         self._leaving = [worker for worker in self._leaving if not worker.ended]
         told: list[str] = []
-        for message in self._worker.received() if self._worker else ():
-            told += self._hear(message, now)
+        try:
+            for message in self._worker.received() if self._worker else ():
+                told += self._hear(message, now)
+        except Exception as exc:  # a process that speaks nonsense is given up; who watches goes on
+            told += self._refuse(f"what the builder's process said was not understood: {exc!r}", self._key)
         if self._worker and self._worker.hung_up and self._worker.ended:
             told += self._refuse(f"{self._worker.epitaph}. Close other programs or add swap, if memory ran out",
                                  self._key)
