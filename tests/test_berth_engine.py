@@ -311,6 +311,8 @@ def test_another_engine_in_the_configuration_ends_the_build_of_the_first(tmp_pat
         builder = one.smithy._worker
         one.smithy.replace(config)
         assert one.smithy._worker is builder
+        one.smithy.replace(config_of(tmp_path, word("never"), batch=4))  # for other batches it is another engine
+        assert one.smithy._worker is not builder
         one.smithy.replace(config_of(tmp_path, word("well")))
         one.until("waiting")
         wait_for(lambda: builder.ended)

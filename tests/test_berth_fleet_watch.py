@@ -18,8 +18,9 @@ from minewatch.config.check import check_config
 from minewatch.config.load import config_of, read_config
 from minewatch.fleet import config_file
 from minewatch.fleet.by_hand import update_by_hand
-from minewatch.fleet.ledger import folder_of
+from minewatch.fleet.ledger import alone, folder_of
 from minewatch.fleet.report import name_of
+from minewatch.fleet.tasks import asked
 from minewatch.fleet.updates import LONGEST, Reload, Told, Updates
 from watching import Watching, bare_clip, wait_for
 
@@ -203,6 +204,36 @@ def test_a_model_waits_for_a_camera_that_sends_pictures(tmp_path):
     assert again == Reload(back=True)
     assert isinstance(word, Told) and word.cause == "model" and "it sees nobody" in word.text
     assert box.config.read_text() == box.text
+    updates.stop()
+
+
+def test_an_errand_that_was_killed_is_done_again_or_undone(tmp_path):
+    """Where memory ran out: what a person brought is looked at again soon; what was half laid is taken back."""
+    keys = Keys(tmp_path, "trusted")
+    box, clock = Box(tmp_path, keys, every=3600, box="north-1"), HandClock()
+    found = packed(tmp_path / "update", keys)
+    assert box.does("look", tmp_path / "update").digest == found.digest
+    asked(box.state).write_text(found.digest)
+    updates = Updates(box.reads(), box.config, clock)
+
+    def killed(what):
+        """The errand that was under way at once, and what is under way after it."""
+        clock.go(60)
+        with alone(box.state):  # so that it cannot be done before
+            wait_for(lambda: updates.turn(clock.monotonic(), True) or updates._errand, 20)
+            assert updates._errand.task.what == what
+            updates._errand._process.kill()
+            updates._errand._process.wait()
+        wait_for(lambda errand=updates._errand: updates.turn(clock.monotonic(), True) or updates._errand is not errand)
+
+    updates.nudge()
+    killed("look")
+    clock.go(60)
+    wait_for(lambda: updates.turn(clock.monotonic(), True) or updates._found, 60)
+    killed("apply")
+    assert updates._errand.task.what == "undo"
+    words = wait_for(lambda: updates.turn(clock.monotonic(), True), 60)
+    assert words[-1] == Reload(back=True) and box.config.read_text() == box.text
     updates.stop()
 
 
