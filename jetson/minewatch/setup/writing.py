@@ -21,6 +21,7 @@ from ruamel.yaml import YAML
 from ..config.schema import Config
 from ..config.secrets import secrets_of
 from ..config.suggest import Loc
+from ..events.disk import flush
 from ..owner import as_owner_of
 
 HEAD = """# Made by `minewatch setup`. minewatch.example.yaml explains every key, `minewatch check` names every mistake.
@@ -102,9 +103,9 @@ def _moved(made: Layout, aside: Path, folder: Path) -> Path | None:
     try:
         for path in new:
             os.replace(aside / path.name, path)
-        _flush(folder)
+        flush(folder)
         os.replace(aside / made.config, folder / made.config)
-        _flush(folder)
+        flush(folder)
     except BaseException:
         for path in (*new, *([backup] if backup else [])):
             path.unlink(missing_ok=True)
@@ -143,14 +144,6 @@ def _write(path: Path, text: str) -> None:
         file.write(text.encode("utf-8", "surrogateescape"))
         file.flush()
         os.fsync(handle)
-
-
-def _flush(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _sweep(folder: Path) -> None:
