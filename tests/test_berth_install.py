@@ -8,12 +8,14 @@ import pty
 import shutil
 import subprocess
 import sys
+import threading
 import zipfile
 
 import pytest
 from minewatch.berth import manifest, signing
 from minewatch.berth.errors import Refused
 from minewatch.berth.installing import links
+from minewatch.berth.installing.disk import bytes_of
 from minewatch.berth.installing.layout import Layout
 from minewatch.berth.installing.lock import locked
 from minewatch.berth.installing.offer import verified
@@ -377,6 +379,25 @@ def test_asking_for_what_is_not_there_leaves_no_trace(tmp_path, old):
     for what in ("--rollback", "--uninstall"):
         install(old, "--root", tmp_path, what)
         assert not list(tmp_path.iterdir())
+
+
+def test_room_is_counted_while_the_pip_of_a_killed_installer_is_still_at_work(tmp_path):
+    """It writes each compiled file aside and renames it, and holds the lock; the room is looked at before that."""
+    aside, ended = tmp_path / "a.pyc.1", threading.Event()
+
+    def work():
+        while not ended.is_set():
+            aside.write_bytes(b"1")
+            aside.rename(tmp_path / "a.pyc")
+
+    pip = threading.Thread(target=work)
+    pip.start()
+    try:
+        for _ in range(3000):
+            bytes_of(tmp_path)
+    finally:
+        ended.set()
+        pip.join()
 
 
 def test_what_travels_in_a_bundle_needs_python_alone():

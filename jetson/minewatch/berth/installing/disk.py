@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import Refused
@@ -60,9 +61,13 @@ def remove(path: Path) -> None:
 
 
 def bytes_of(folder: Path) -> int:
-    """What a folder takes on the disk."""
-    return sum(Path(inner, file).lstat().st_blocks * 512
-               for inner, _, files in os.walk(folder) for file in files)
+    """What a folder takes on the disk. Whoever is at work in it may take files away meanwhile."""
+    total = 0
+    for inner, _, files in os.walk(folder):
+        for file in files:
+            with suppress(FileNotFoundError):
+                total += Path(inner, file).lstat().st_blocks * 512
+    return total
 
 
 def flush(folder: Path) -> None:
