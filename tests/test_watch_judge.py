@@ -91,6 +91,25 @@ def test_an_id_switch_between_people_who_meet_is_no_second_event(pace, hidden):
     assert kinds(told) == ["bare_head"]
 
 
+def test_one_who_goes_out_and_one_who_comes_in_there_are_two_incidents():
+    def scene(t):
+        return head(x=200 - 60 * t) if t < 3.6 else NOBODY if t < 4.4 else head(x=60 * (t - 4.4), y=110)
+    _, told = watched(scene, 8)
+    assert kinds(told)[:2] == ["bare_head", "bare_head"]
+    assert told[0].incident != told[1].incident and 5.4 <= told[1].seconds < 6.5
+
+
+def test_a_head_found_twice_is_one_incident_until_the_two_part():
+    """A network may draw two boxes on one head; who stood behind another one is told once they are seen apart."""
+    def scene(t):
+        aside = 12 + 40 * max(t - 8, 0)
+        return seen((HEAD, 0.8, (100, 100, 140, 150)), (HEAD, 0.7, (100 + aside, 106, 140 + aside, 156)))
+    _, told = watched(scene, 8)
+    assert kinds(told) == ["bare_head"]
+    _, told = watched(scene, 10)
+    assert kinds(told) == ["bare_head", "bare_head"] and 8 < told[1].seconds < 9
+
+
 def crowd(rng):
     """Fifty bare heads, a fifth of them missed."""
     rows = [(HEAD, 0.8, (60 * (row % 10) + 5, 60 * (row // 10) + 5, 60 * (row % 10) + 29, 60 * (row // 10) + 35))

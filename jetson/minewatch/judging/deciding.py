@@ -9,7 +9,7 @@ from ..config.schema import RulesPart
 from ..events.event import ENDED_BY, Kind
 from .evidence import NONE, is_nobodys
 from .history import History, Still
-from .merging import taken_from
+from .merging import is_seen_twice, taken_from
 from .notices import ended, opened
 from .person import Incident, Person, Stay
 from .verdict import Verdict
@@ -73,6 +73,8 @@ def _bare_head(history: History, number: int) -> Judged:
     other = taken_from(history.people, number, history.moment)
     if other is not None:
         return _handed_over(history, other, number), []
+    if is_seen_twice(history.people, number, history.moment):
+        return history, []
     history, incident, told = _opened(history, "bare_head", zone.name, zone.rules, person, person.bare.began)
     return _with(history, number, replace(person, incident=incident, bare=NONE, safe=NONE)), told
 

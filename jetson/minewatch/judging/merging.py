@@ -10,6 +10,7 @@ from ..events.event import Box
 from .evidence import Moment
 from .motion import Array
 from .person import Person, joined
+from .tracker import overlaps
 
 YOUNG = 1.0  # seconds, and
 YOUNG_SIGHTS = 5  # sights, until which a new track may turn out to be somebody who was lost
@@ -21,9 +22,10 @@ SWIFT = 1.0  # more for each second since
 KIND = 0.25  # of what can be believed, that a helmet and a bare head are further apart than two of a kind
 ALIKE = 0.5  # least of one height to the other
 EDGE = 0.75  # sizes of a head: who was last seen nearer to the edge of the picture has left, if they went that way by
-LEAVING = 0.3  # sizes a second
+LEAVING = 0.3  # sizes a second, at least
 SWAPPED = 2.0  # seconds between the last bare sight of one track and the first of another that shows the same head
 HELMETS = 3  # sights of one, after which a head that was bare may be another one's
+TWICE = 0.25  # IoU from which two boxes may be of one head, found twice
 
 
 def found_again(people: Mapping[int, Person], tracked: frozenset[int], frame: int,
@@ -34,7 +36,7 @@ def found_again(people: Mapping[int, Person], tracked: frozenset[int], frame: in
     showed somebody who is now shown by a younger one.
     """
     young = [number for number, one in people.items() if one.frame == frame and _is_young(one, moment)]
-    lost = [number for number, one in people.items() if one.frame < frame and not _has_left(one)
+    lost = [number for number, one in people.items() if one.frame < frame and not _has_left(one, moment)
             and (number not in tracked or (moment.watched - one.seen >= UNSEEN and frame - one.frame >= UNSEEN_FRAMES))]
     if not young or not lost:
         return dict(people), set()
@@ -54,7 +56,7 @@ def taken_from(people: Mapping[int, Person], number: int, moment: Moment) -> int
     """Whose incident this bare head's is, since their tracks were mixed up; None where it is nobody's.
 
     That is somebody with an open one who was lost, or seems to have put on a helmet, when and where this head turned
-    bare.
+    bare. Who went out of the picture is not lost: whoever comes in where they left is somebody else.
     """
     mine, found = people[number].bare, []
     for other, one in people.items():
@@ -69,11 +71,18 @@ def taken_from(people: Mapping[int, Person], number: int, moment: Moment) -> int
     return min(found)[1] if found else None
 
 
+def is_seen_twice(people: Mapping[int, Person], number: int, moment: Moment) -> bool:
+    """Whether somebody with an open incident is seen in the same place: a head that was found twice, for as long."""
+    seen = [one.box for other, one in people.items()
+            if other != number and one.incident is not None and moment.watched - one.seen <= UNSEEN]
+    return bool(seen) and bool((overlaps(np.array(seen), np.array([people[number].box])) >= TWICE).any())
+
+
 def _last_bare(person: Person, moment: Moment) -> tuple[float, Box] | None:
     """When, in seconds watched, and where somebody was bare for the last time; None where they may be so still."""
     if person.safe.frames >= HELMETS:
         return person.safe.first, person.safe.before_box
-    if moment.watched - person.seen >= UNSEEN:
+    if moment.watched - person.seen >= UNSEEN and not _has_left(person, moment):
         return person.seen, person.box
     return None
 
@@ -82,13 +91,20 @@ def _is_young(person: Person, moment: Moment) -> bool:
     return not person.alarmed and (moment.watched - person.born <= YOUNG or person.sights <= YOUNG_SIGHTS)
 
 
-def _has_left(person: Person) -> bool:
-    """Whether they went out of the picture, and were not merely hidden."""
+def _has_left(person: Person, moment: Moment) -> bool:
+    """Whether they went out of the picture, or would have by now at their pace, and were not merely hidden."""
     x0, y0, x1, y1 = person.box
-    wide, high = x1 - x0, y1 - y0
-    right, down = person.speed[0] / max(wide, 1e-9), person.speed[1] / max(high, 1e-9)
-    return (x0 < EDGE * wide and right < -LEAVING) or (x1 > 1 - EDGE * wide and right > LEAVING) \
-        or (y0 < EDGE * high and down < -LEAVING) or (y1 > 1 - EDGE * high and down > LEAVING)
+    return _is_over(x0, x1, person.speed[0], moment.watched - person.seen) \
+        or _is_over(y0, y1, person.speed[1], moment.watched - person.seen)
+
+
+def _is_over(low: float, high: float, speed: float, passed: float) -> bool:
+    """Whether a head that spans from low to high, shares of the picture's side, goes over its edge in that time."""
+    size = max(high - low, 1e-9)
+    if abs(speed) <= LEAVING * size:
+        return False
+    room = low if speed < 0 else 1 - high
+    return room < EDGE * size or abs(speed) * passed > room + size
 
 
 def _off(old: Sequence[Person], new: Sequence[Person]) -> Array:
