@@ -16,7 +16,7 @@ from minehat.pictures import read_picture
 from minenet.data.augment import FULL, PAD, Augmentation, as_filmed, augmented, infra_red, mirrored
 from minenet.data.in_mine import in_mine
 from minenet.data.mine import EFFECTS, LONGEST_BLUR, seen_in_mine
-from minenet.data.rendered import rendered_source
+from minenet.data.rendered import VIEWS, rendered_source
 from minenet.data.sources import Sample
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -247,13 +247,16 @@ def test_infra_red_is_grey_and_as_bright_as_the_brightest_colour(gallery):
 
 
 def test_rendered_scenes_are_a_source_of_their_own_for_each_seed():
-    once, again, other = (rendered_source(2, 96, seed, share=0.5) for seed in (0, 0, 1))
-    assert once.share == 0.5 and len({one.name for one in [*once.samples, *other.samples]}) == 4
-    for a, b in zip(once.samples, again.samples, strict=True):
+    """Views of a gallery show other people; every other gallery is of a wide camera."""
+    once, again, other = (rendered_source(5, 96, seed, share=0.5) for seed in (0, 0, 1))
+    assert once.share == 0.5 and len({one.name for one in [*once.samples, *other.samples]}) == 10
+    for number, (a, b) in enumerate(zip(once.samples, again.samples, strict=True)):
         assert_array_equal(a.picture, b.picture)
-        assert a.picture.shape == (72, 96, 3) and len(a.boxes) == len(a.labels)
-        assert (a.boxes >= 0).all() and (a.boxes <= [96, 72, 96, 72]).all()
+        high = 72 if number < VIEWS else 54
+        assert a.picture.shape == (high, 96, 3) and len(a.boxes) == len(a.labels)
+        assert (a.boxes >= 0).all() and (a.boxes <= [96, high, 96, high]).all()
     assert not np.array_equal(once.samples[0].picture, other.samples[0].picture)
+    assert not np.array_equal(once.samples[0].boxes, once.samples[1].boxes)
 
 
 def test_the_contact_sheet_is_drawn(tmp_path):

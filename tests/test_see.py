@@ -239,7 +239,7 @@ for frame, words in ((np.zeros((8, 8), np.uint8), "uint8 [h, w, 3] BGR"),
 
 SCENES = """
 from minehat.scenes import picture
-scenes = [picture(seed, 640, 360).frame for seed in (8, 9, 10)]
+scenes = [picture(seed, 640, 360).frame for seed in (8, 9, 12)]  # heads' scores far from 0.25 and 0.3
 def found(answer, conf, iou):
     return [found_in([column[row] for column in answer], card, conf, iou) for row in range(len(answer[0]))]
 def check_same(some, others):

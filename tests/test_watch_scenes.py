@@ -1,7 +1,8 @@
 """Misses, false alarms and double events on rendered galleries, where it is known who was where.
 
 What a detector sees is told apart from what the judge makes of it: with exact boxes, spoilt as by a middling detector,
-the judge keeps its goals; end to end the shipped small model decides, and its figures are bounds that were measured.
+the judge keeps its goals; end to end with the shipped small model they are kept for heads of sizes that it knows. For
+all sizes, down to 8 pixels, its figures are bounds that were measured.
 """
 
 import json
@@ -13,6 +14,7 @@ from minehat.scenes import film
 from minewatch.config.schema import RulesPart
 from scene_events import SIZE, Score, events_of, noisy, score
 
+MISSED, FALSE, DOUBLE = 0.10, 0.05, 0.03  # the goals, as shares of what is owed, of events, of events
 SMALL = 8.0  # pixels of a head's height: all that the scenes have a box for
 KNOWN = 48 / 720  # height of a head, of the frame's, from which the small model was measured: 16 pixels of its square
 
@@ -48,14 +50,14 @@ def test_boxes_spoilt_as_by_a_middling_detector_keep_the_goals(clips):
     total = spoilt(clips, 0)
     print(f"exact boxes, 20 % missed, 6 % jitter, 10 % of labels mistaken: {total.told()}")
     assert total.owed >= 30
-    assert total.missed_share <= 0.10 and total.false_share <= 0.05
-    assert total.double <= 0.03 * total.events
+    assert total.missed_share <= MISSED and total.false_share <= FALSE and total.double <= DOUBLE * total.events
     assert np.percentile(total.delays, 95) <= 2.5
 
 
 @pytest.mark.parametrize(("rules", "missed", "false", "double"), [
-    (RulesPart(), 0.30, 0.45, 8), (RulesPart(smallest=KNOWN), 0.20, 0.25, 2)], ids=["all", "known sizes"])
-def test_the_small_model_end_to_end_is_no_worse_than_measured(clips, rules, missed, false, double):
+    (RulesPart(), 0.25, 0.25, 4), (RulesPart(smallest=KNOWN), MISSED, FALSE, 1)], ids=["all", "known sizes"])
+def test_the_small_model_end_to_end(clips, rules, missed, false, double):
+    """Scripted scenes, the goals: heads of known sizes. Of all sizes: no worse than measured."""
     total = end_to_end(clips, rules)
     print(f"helmet-nano, heads from {720 * rules.smallest:.0f} pixels: {total.told()}")
     assert total.owed >= 10
@@ -72,16 +74,21 @@ def test_the_golden_clips_are_what_is_drawn(clips):
 
 
 @pytest.mark.soak
-def test_twenty_fresh_clips_end_to_end():
-    """The same on clips of other seeds, drawn and looked at here and now."""
-    clips, told = list(watched(range(9300, 9320))), {}
-    total = Score()
+def test_forty_fresh_clips_end_to_end():
+    """The goals on clips that nothing was chosen by, drawn and looked at here and now; they are as for the golden ones.
+
+    Heads of known sizes end to end; of all sizes with exact boxes that were spoilt.
+    """
+    clips = list(watched(range(9400, 9440)))
+    exact = Score()
     for seed in range(3):
-        total.add(spoilt(clips, seed))
-    for name, one in {"exact boxes, spoilt": total, "helmet-nano, all": end_to_end(clips, RulesPart()),
-                      "helmet-nano, known sizes": end_to_end(clips, RulesPart(smallest=KNOWN))}.items():
-        told[name] = {"owed": one.owed, "missed": one.missed, "events": one.events, "false": one.false,
-                      "double": one.double}
+        exact.add(spoilt(clips, seed))
+    known, every = end_to_end(clips, RulesPart(smallest=KNOWN)), end_to_end(clips, RulesPart())
+    told = {name: {"owed": one.owed, "missed": one.missed, "events": one.events, "false": one.false,
+                   "double": one.double}
+            for name, one in (("exact boxes, spoilt", exact), ("helmet-nano, known sizes", known),
+                              ("helmet-nano, all", every))}
     print(json.dumps({"model": MODEL.name, "clips": len(clips), **told}))
-    assert total.missed_share <= 0.10 and total.false_share <= 0.05 and total.double <= 0.03 * total.events
-    assert told["helmet-nano, known sizes"]["owed"] >= 5
+    assert known.owed >= 20
+    for one in (exact, known):
+        assert one.missed_share <= MISSED and one.false_share <= FALSE and one.double <= DOUBLE * one.events

@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain, islice
 
 from minehat import scenes
 from minehat.progress import bar
 
 from .sources import Sample, Source, fitted
 
-WIDTH, HEIGHT = 640, 480  # pixels that are rendered, or more where the training square is larger
+SHAPES = ((640, 480), (1280, 720))  # pixels that are rendered, in turn; more where the training square is larger
 APART = 1_000_000  # between the scenes of two seeds, and from those that are rendered to score and to calibrate on
+VIEWS = 4  # of a gallery: a further one takes a tenth of the time of the first, and shows other people
+BETWEEN = 25.0  # seconds from view to view, in which most have passed by
 MOST_THREADS = 8
 
 
 def rendered_source(count: int, size: int, seed: int, share: float = 1.0) -> Source:
-    """`count` scenes, longest sides `size` pixels; the same for the same arguments. About one in ten is empty.
+    """`count` scenes, longest sides `size` pixels; the same for the same arguments. About one gallery in ten is empty.
 
     share: how often an epoch draws each of them.
     """
-    numbers = range(APART * (seed + 1), APART * (seed + 1) + count)
+    first = APART * (seed + 1)
+    galleries = range(first, first + -(-count // VIEWS))
     with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as workers:
-        samples = list(bar(workers.map(partial(rendered, size=size), numbers), count, "rendering scenes"))
+        views = chain.from_iterable(workers.map(partial(_views, size=size), galleries))
+        samples = list(bar(islice(views, count), count, "rendering scenes"))
     return Source(f"scenes:{count}", samples, share)
 
 
-def rendered(number: int, size: int) -> Sample:
-    """One scene, rendered larger than it is needed, as pictures of a camera are."""
-    larger = max(1.0, size / WIDTH)
-    shot = scenes.picture(number, round(WIDTH * larger), round(HEIGHT * larger))
-    return fitted(Sample(shot.frame, shot.boxes, shot.labels, f"scene {number} of the renderer"), size)
+def _views(number: int, size: int) -> list[Sample]:
+    return list(rendered(number, size))
+
+
+def rendered(number: int, size: int) -> Iterator[Sample]:
+    """Views of one gallery, rendered larger than they are needed, as pictures of a camera are."""
+    width, height = SHAPES[number % len(SHAPES)]
+    larger = max(1.0, size / width)
+    crowd = number // len(SHAPES) % (scenes.MOST_PEOPLE + 1)
+    shots = scenes.film(number, VIEWS, round(width * larger), round(height * larger), 1 / BETWEEN, crowd)
+    for view, shot in enumerate(shots):
+        yield fitted(Sample(shot.frame, shot.boxes, shot.labels, f"scene {number} of the renderer, view {view}"), size)
