@@ -74,7 +74,7 @@ def _bare_head(history: History, number: int) -> Judged:
     if other is not None:
         return _handed_over(history, other, number), []
     if is_seen_twice(history.people, number, history.moment):
-        return history, []
+        return _with(history, number, replace(person, bare=NONE)), []
     history, incident, told = _opened(history, "bare_head", zone.name, zone.rules, person, person.bare.began)
     return _with(history, number, replace(person, incident=incident, bare=NONE, safe=NONE)), told
 
