@@ -7,19 +7,20 @@ import time
 from hashlib import sha256
 
 import numpy as np
+import onnxruntime
 import pytest
 from bright_onnx import CARD, bright_onnx
 from detectors import bright, driven, staged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from minehat.engine.card import EngineCard, card_beside
-from minehat.errors import CudaLost, MineHatError
+from minehat.errors import CudaLost, MineHatError, Missing
 from minewatch.clock import SystemClock
 from minewatch.config.schema import DetectorPart
 from minewatch.detection import standing as stand
 from minewatch.detection.frames import Memories
-from minewatch.detection.messages import Model, Place
-from minewatch.detection.process import epitaph
+from minewatch.detection.messages import Load, Model, Place
+from minewatch.detection.process import epitaph, opened
 from minewatch.detection.wire import PIECE, Wire
 from stand_in_detector import ENTRY
 
@@ -268,6 +269,16 @@ def test_an_engine_that_is_not_whole_is_refused_before_it_is_loaded(tmp_path, ha
         one.clock.now += stand.RETRY - 1
         one.turn()
         assert one.detector.pid is None
+
+
+@pytest.mark.skipif("CUDAExecutionProvider" in onnxruntime.get_available_providers(),
+                    reason="this ONNX Runtime is the one for GPUs")
+def test_a_backend_whose_library_is_not_here_is_final(model):
+    """Trying again installs nothing: somebody has to."""
+    with pytest.raises(Missing, match=r"minehat\[gpu\]") as caught:
+        opened(Load(Model(str(model), backend="ort-cuda"), 1))
+    gone, code = epitaph(caught.value, Model(str(model), backend="ort-cuda"), "load")
+    assert gone.final and code == 2
 
 
 def test_a_file_that_breaks_while_the_watch_runs_is_no_reason_to_end_it(model):

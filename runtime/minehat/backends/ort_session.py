@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..card import ModelCard
-from ..errors import MineHatError
+from ..errors import MineHatError, Missing
 from ..guests import load_onnxruntime
 
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -67,11 +67,10 @@ def _providers(provider: str, card: ModelCard) -> list[Any]:
 
 
 def _check_provider(ort: Any, card: ModelCard, path: Path, backend: str) -> None:
-    """Raise MineHatError where this ONNX Runtime has no such provider, or the file is not for it."""
+    """Raise Missing where this ONNX Runtime has no such provider, MineHatError where the file is not for it."""
     if PROVIDERS[backend] not in ort.get_available_providers():
-        raise MineHatError(f"--backend {backend} wants ONNX Runtime for GPUs, found {ort.__version__} without "
-                           f"{PROVIDERS[backend]}. In an environment without onnxruntime: "
-                           "`pip install 'minehat[gpu]'`.")
+        raise Missing(f"--backend {backend} wants ONNX Runtime for GPUs, found {ort.__version__} without "
+                      f"{PROVIDERS[backend]}. In an environment without onnxruntime: `pip install 'minehat[gpu]'`.")
     if card.precision == "int8-cpu":
         raise MineHatError(f"{path} is the CPU form, and --backend {backend} runs on a GPU. Give the form for TensorRT "
                            "(helmet.int8.onnx), or --backend ort.")
