@@ -75,7 +75,7 @@ def test_the_golden_clips_are_what_is_drawn(clips):
 
 @pytest.mark.soak
 def test_forty_fresh_clips_end_to_end():
-    """The goals on clips that nothing was chosen by, drawn and looked at here and now; they are as for the golden ones.
+    """The goals on clips kept apart from training and the golden ones, drawn and looked at here and now.
 
     Heads of known sizes end to end; of all sizes with exact boxes that were spoilt.
     """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain, islice
@@ -28,20 +27,16 @@ def rendered_source(count: int, size: int, seed: int, share: float = 1.0) -> Sou
     first = APART * (seed + 1)
     galleries = range(first, first + -(-count // VIEWS))
     with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as workers:
-        views = chain.from_iterable(workers.map(partial(_views, size=size), galleries))
+        views = chain.from_iterable(workers.map(partial(rendered, size=size), galleries))
         samples = list(bar(islice(views, count), count, "rendering scenes"))
     return Source(f"scenes:{count}", samples, share)
 
 
-def _views(number: int, size: int) -> list[Sample]:
-    return list(rendered(number, size))
-
-
-def rendered(number: int, size: int) -> Iterator[Sample]:
+def rendered(number: int, size: int) -> list[Sample]:
     """Views of one gallery, rendered larger than they are needed, as pictures of a camera are."""
     width, height = SHAPES[number % len(SHAPES)]
     larger = max(1.0, size / width)
     crowd = number // len(SHAPES) % (scenes.MOST_PEOPLE + 1)
     shots = scenes.film(number, VIEWS, round(width * larger), round(height * larger), 1 / BETWEEN, crowd)
-    for view, shot in enumerate(shots):
-        yield fitted(Sample(shot.frame, shot.boxes, shot.labels, f"scene {number} of the renderer, view {view}"), size)
+    return [fitted(Sample(shot.frame, shot.boxes, shot.labels, f"scene {number} of the renderer, view {view}"), size)
+            for view, shot in enumerate(shots)]
